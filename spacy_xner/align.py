@@ -1,0 +1,81 @@
+"""Move label distributions from one tokenisation of a text to another.
+
+Rules: when a token is split, its first part keeps B-x and the others turn B-x into I-x; when
+tokens are merged, the class masses are averaged and the part that opens an entity decides
+between B and I. B and I columns are never averaged with each other.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+
+from .errors import Errors, XnerError
+
+
+def project_tokens(
+    distribution: NDArray[np.floating], source: Doc, target: Doc
+) -> NDArray[np.floating]:
+    """Give the target's tokens the label distributions of the source's tokens.
+
+    distribution (Array of shape (source tokens, tags)): Columns O, B-x, I-x, B-y, I-y, ...
+    source (Doc): The tokens that the rows belong to.
+    target (Doc): The same text, possibly in other tokens.
+    RETURNS (Array of shape (target tokens, tags)): Rows sum to 1 where the source's do. A target
+        token that no source token touches is a certain O.
+    RAISES (XnerError): X003 for a wrong number of rows, X405 if the texts differ.
+    """
+    if len(distribution) != len(source):
+        expected = (len(source), distribution.shape[1])
+        raise XnerError(Errors.X003.format(found=distribution.shape, expected=expected))
+    source_offsets, target_offsets = _offsets(source), _offsets(target)
+    if source_offsets == target_offsets:
+        return distribution
+    if source.text.rstrip() != target.text.rstrip():
+        raise XnerError(Errors.X405.format(source=source.text[:60], target=target.text[:60]))
+    result = np.zeros((len(target), distribution.shape[1]))
+    first = 0
+    for i, (start, end) in enumerate(target_offsets):
+        while first < len(source_offsets) and source_offsets[first][1] <= start:
+            first += 1
+        parts, last = [], first
+        while last < len(source_offsets) and source_offsets[last][0] < end:
+            opens_here = source_offsets[last][0] >= start
+            parts.append(distribution[last] if opens_here else _continued(distribution[last]))
+            last += 1
+        result[i] = _merged(parts) if parts else _certain_outside(distribution.shape[1])
+    return result
+
+
+def _offsets(doc: Doc) -> list[tuple[int, int]]:
+    return [(token.idx, token.idx + len(token)) for token in doc]
+
+
+def _continued(row: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The later parts of a split token go on with what its first part began."""
+    result = row.copy()
+    result[2::2] += result[1::2]
+    result[1::2] = 0.0
+    return result
+
+
+def _merged(parts: Sequence[NDArray[np.floating]]) -> NDArray[np.floating]:
+    """One row for several tokens that the target holds as one."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = np.stack(parts)
+    begin, inside = rows[:, 1::2], rows[:, 2::2]
+    mass = begin + inside
+    share = np.divide(begin, mass, out=np.zeros_like(mass), where=mass > 0).max(axis=0)
+    mean = mass.mean(axis=0)
+    result = np.empty(rows.shape[1])
+    result[0] = rows[:, 0].mean()
+    result[1::2], result[2::2] = mean * share, mean * (1.0 - share)
+    return result
+
+
+def _certain_outside(n_tags: int) -> NDArray[np.float64]:
+    row = np.zeros(n_tags)
+    row[0] = 1.0
+    return row

@@ -1,0 +1,1 @@
+"""Corpora: column files, label maps, raw text, the leakage check, assets."""

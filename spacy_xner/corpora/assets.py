@@ -1,0 +1,140 @@
+"""The files that project.yml lists as assets: checked, or copied from a local mirror.
+
+`spacy project assets` leaves a file with a wrong checksum in place and exits with 0, so the check
+is made here.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import srsly
+
+from ..errors import Errors, XnerError
+from ..shards import write_bytes
+
+BENCHMARK = "assets/masakhaner/"
+_URL = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/(?P<name>[^/]+)/[^/]+/(?P<path>.+)")
+
+
+class Asset(NamedTuple):
+    """A file of the project: its place, its md5, and its address or an empty string."""
+
+    dest: str
+    checksum: str
+    url: str = ""
+
+    @property
+    def mirror_path(self) -> str:
+        """Where a mirror keeps it: raw/<repository>/<path>, or unlabelled/<language>.txt."""
+        match = _URL.fullmatch(self.url)
+        return f"raw/{match['name']}/{match['path']}" if match else self.dest[len(BENCHMARK) :]
+
+
+def read_assets(project: Path) -> list[Asset]:
+    """Read the benchmark's assets from project.yml, i.e. those below assets/masakhaner/.
+
+    project (Path): The project folder.
+    RETURNS (List[Asset]): In the order of the file.
+    RAISES (XnerError): X213 if the file cannot be read, X210 if a destination leaves the project.
+    """
+    path = project / "project.yml"
+    try:
+        entries = srsly.read_yaml(path).get("assets") or []
+        for dest in (entry["dest"] for entry in entries):
+            if not (project / dest).resolve().is_relative_to(project.resolve()):
+                raise XnerError(Errors.X210.format(dest=dest))
+        return [
+            Asset(entry["dest"], entry["checksum"].lower(), entry.get("url") or "")
+            for entry in entries
+            if entry["dest"].startswith(BENCHMARK)
+        ]
+    except XnerError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
+        raise XnerError(Errors.X213.format(path=path, reason=err)) from err
+
+
+def read_sources(path: Path) -> dict[str, dict[str, str]]:
+    """Read assets/sources.json: language to "format", "labels" and the paths of its files.
+
+    RAISES (XnerError): X204 if it is no JSON object.
+    """
+    try:
+        found: Any = srsly.read_json(path)
+    except ValueError as err:
+        raise XnerError(Errors.X204.format(path=path, reason=err)) from err
+    if not isinstance(found, dict):
+        raise XnerError(Errors.X204.format(path=path, reason="it is not an object"))
+    return found
+
+
+def select_assets(
+    assets: Iterable[Asset],
+    sources: Mapping[str, Mapping[str, str]],
+    languages: Iterable[str],
+    *,
+    path: str | Path = "assets/sources.json",
+) -> list[Asset]:
+    """Keep the assets that some languages need.
+
+    assets (Iterable[Asset]): All assets.
+    sources (Mapping[str, Mapping[str, str]]): See `read_sources`.
+    languages (Iterable[str]): Keys of `sources`.
+    path (Union[str, Path]): Where `sources` comes from, for the message.
+    RETURNS (List[Asset]): In the given order.
+    RAISES (XnerError): X212 for a language that `sources` does not have.
+    """
+    wanted: set[str] = set()
+    for language in languages:
+        if language not in sources:
+            raise XnerError(Errors.X212.format(language=language, path=path, known=list(sources)))
+        wanted.update(sources[language].values())
+    return [asset for asset in assets if asset.dest in wanted]
+
+
+def fetch_assets(
+    project: Path, assets: Iterable[Asset], *, mirror: Path | None = None
+) -> tuple[int, int]:
+    """Check the assets that are there, and copy the others from a mirror.
+
+    Nothing is overwritten: a file with a wrong checksum is an error, in the project and in the
+    mirror. Copies are written under a temporary name and renamed.
+
+    project (Path): The project folder.
+    assets (Iterable[Asset]): See `read_assets`.
+    mirror (Optional[Path]): A folder with raw/<repository>/<path> and unlabelled/<language>.txt.
+    RETURNS (Tuple[int, int]): How many were there already, and how many were copied.
+    RAISES (XnerError): X208 wrong checksum, X209 not in the mirror, X211 missing without a mirror.
+    """
+    kept = copied = 0
+    missing: list[str] = []
+    for asset in assets:
+        path = project / asset.dest
+        if path.exists():
+            _checked(path, asset.checksum)
+            kept += 1
+        elif mirror is None:
+            missing.append(asset.dest)
+        else:
+            origin = mirror / asset.mirror_path
+            if not origin.is_file():
+                raise XnerError(Errors.X209.format(path=origin, dest=asset.dest))
+            data = _checked(origin, asset.checksum)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, data)
+            copied += 1
+    if missing:
+        examples = ", ".join(missing[:3])
+        raise XnerError(Errors.X211.format(count=len(missing), examples=examples))
+    return kept, copied
+
+
+def _checked(path: Path, checksum: str) -> bytes:
+    data = path.read_bytes()
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if found != checksum:
+        raise XnerError(Errors.X208.format(found=found, path=path, expected=checksum))
+    return data

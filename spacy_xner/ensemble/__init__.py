@@ -1,0 +1,1 @@
+"""How the teachers' voices are weighted and combined."""

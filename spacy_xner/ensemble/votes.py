@@ -1,0 +1,64 @@
+"""What all teachers say about a batch of documents."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Votes(NamedTuple):
+    """The tokens of a batch of documents, one after the other, seen by all teachers.
+
+    names: The teachers, K of them.
+    labels: The ensemble's entity types; the C columns are `iob2_tags(labels)`.
+    probs: Array of shape (K, tokens, C).
+    taught: Boolean array of shape (K, C): was the teacher taught this tag?
+    lengths: Number of tokens of each document.
+    """
+
+    names: tuple[str, ...]
+    labels: tuple[str, ...]
+    probs: NDArray[np.float64]
+    taught: NDArray[np.bool_]
+    lengths: tuple[int, ...]
+
+
+def fill_untaught(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Split the O of teachers that were not taught every class.
+
+    The O of such a teacher means "O or a class I do not know". Its mass is split in the proportion
+    in which the teachers that do know these classes see them against O, token by token.
+
+    votes (Votes): K teachers.
+    weights (Array of shape (tokens, K)): Rows sum to 1.
+    RETURNS (Array of shape (K, tokens, C)): Rows sum to what they summed to before.
+    """
+    if votes.taught.all():
+        return votes.probs
+    probs = votes.probs.copy()
+    voice = weights.T[:, :, None] * votes.taught[:, None, :]
+    heard = voice.sum(axis=0)
+    mean = np.divide((voice * probs).sum(axis=0), heard, out=np.zeros_like(heard), where=heard > 0)
+    # Only a teacher that knows the class can say how likely O itself is.
+    complete = votes.taught.all(axis=1)
+    if complete.any():
+        share = weights[:, complete]
+        total = share.sum(axis=1, keepdims=True)
+        share = np.divide(
+            share, total, out=np.full_like(share, 1 / share.shape[1]), where=total > 0
+        )
+        mean[:, 0] = np.einsum("tk,kt->t", share, probs[complete, :, 0])
+    for k in np.flatnonzero(~complete):
+        unknown = np.flatnonzero(~votes.taught[k])
+        parts = mean[:, [0, *unknown]]
+        total = parts.sum(axis=1, keepdims=True)
+        parts = np.divide(parts, total, out=np.zeros_like(parts), where=total > 0)
+        parts[total[:, 0] <= 0, 0] = 1.0
+        probs[k][:, [0, *unknown]] = votes.probs[k][:, [0]] * parts
+    return probs
+
+
+def split(rows: NDArray[np.float64], lengths: Sequence[int]) -> list[NDArray[np.float64]]:
+    """Cut token rows into documents."""
+    return np.split(rows, np.cumsum(lengths)[:-1]) if lengths else []

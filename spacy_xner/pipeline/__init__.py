@@ -1,0 +1,1 @@
+"""The components `xner` and `teacher_ensemble`."""

@@ -1,0 +1,258 @@
+"""`teacher_ensemble`: combines teachers on raw text into silver annotations."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import srsly
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.pipeline.pipe import Pipe
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.util import minibatch
+from spacy.vocab import Vocab
+
+from ..decode import ScoredEntity, decode
+from ..ensemble.pooling import Pool
+from ..ensemble.votes import Votes, fill_untaught, split
+from ..ensemble.weights import Weights
+from ..errors import Errors, XnerError
+from ..labels import iob2_tags, projection
+from ..silver import SPANS_KEY, Silver, set_hard_reading, write_silver
+from ..teachers.base import Teacher
+
+SPECIFICATION = "ensemble.json"
+
+
+@Language.factory(
+    "teacher_ensemble",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc.spans"],
+    default_config={
+        "teachers": {},
+        "labels": ["LOC", "ORG", "PER"],
+        "weights": {"@misc": "spacy-xner.UniformWeights.v1"},
+        "pool": {"@misc": "spacy-xner.LinearPool.v1"},
+        "threshold": 0.5,
+        "keep_votes": True,
+    },
+)
+def make_teacher_ensemble(
+    nlp: Language,
+    name: str,
+    teachers: dict[str, Teacher],
+    labels: list[str],
+    weights: Weights,
+    pool: Pool,
+    threshold: float,
+    keep_votes: bool,
+) -> "TeacherEnsemble":
+    """Make a `teacher_ensemble`; the settings are described at `TeacherEnsemble`."""
+    return TeacherEnsemble(
+        nlp.vocab,
+        name,
+        teachers=teachers,
+        labels=labels,
+        weights=weights,
+        pool=pool,
+        threshold=threshold,
+        keep_votes=keep_votes,
+    )
+
+
+class TeacherEnsemble(Pipe):
+    """Annotates documents with the weighted opinion of several teachers.
+
+    Writes silver annotations (`silver.py`): label distributions and weights in
+    `doc.user_data["xner"]`, the hard reading in `doc.ents` and `doc.spans["silver"]`, and by option
+    each teacher's own entities in `doc.spans["silver/<teacher>"]`. It can be used by itself as the
+    only component of a pipeline.
+
+    vocab (Vocab): The shared vocabulary.
+    name (str): Name of the instance.
+    teachers (Dict[str, Teacher]): By name. They are loaded when the first document comes.
+    labels (Sequence[str]): The entity types of the silver annotations.
+    weights (Weights): Who is heard; see `ensemble/weights.py`.
+    pool (Pool): How voices are combined; see `ensemble/pooling.py`.
+    threshold (float): Entities and tokens below this probability are marked missing in `doc.ents`.
+    keep_votes (bool): Write a span group for each teacher.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        name: str = "teacher_ensemble",
+        *,
+        teachers: dict[str, Teacher],
+        labels: Sequence[str],
+        weights: Weights,
+        pool: Pool,
+        threshold: float = 0.5,
+        keep_votes: bool = True,
+    ) -> None:
+        if not 0.0 <= threshold <= 1.0:
+            expected = "a number from 0 to 1"
+            raise XnerError(Errors.X308.format(key="threshold", value=threshold, expected=expected))
+        self.vocab = vocab
+        self.name = name
+        self.teachers = dict(teachers)
+        self._labels = tuple(labels)
+        self.weights = weights
+        self.pool = pool
+        self.threshold = threshold
+        self.keep_votes = keep_votes
+        self._saved_hashes: dict[str, str | None] = {}
+        self._columns: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types of the silver annotations."""
+        return self._labels
+
+    def load(self) -> None:
+        """Load all teachers and check that each fits; called with the first document.
+
+        RAISES (XnerError): X404 without teachers, X401 for one that cannot be loaded, X402 for one
+            with other labels, X406 for one that changed since the ensemble was saved, X409 for a
+            class that nobody was taught.
+        """
+        if self._columns:
+            return
+        if not self.teachers:
+            raise XnerError(Errors.X404)
+        columns = {name: self._load_teacher(name) for name in self.teachers}
+        known = np.stack([taught for _, taught in columns.values()]).any(axis=0)
+        for label, is_known in zip(self.labels, known[1::2], strict=True):
+            if not is_known:
+                found = {"label": label, "teachers": list(self.teachers)}
+                raise XnerError(Errors.X409.format(**found))
+        self._columns = columns
+
+    def _load_teacher(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        teacher = self.teachers[name]
+        try:
+            teacher.load()
+        except XnerError as err:
+            raise XnerError(
+                str(err).replace("'?'", f"'{name}'").replace(".?]", f".{name}]")
+            ) from err
+        expected = self._saved_hashes.get(name)
+        found = teacher.specification().get("sha256")
+        if expected is not None and found != expected:
+            raise XnerError(Errors.X406.format(name=name, found=found, expected=expected))
+        matrix, taught = projection(teacher.labels, self.labels, teacher.label_map)
+        if not taught[1:].any():
+            details = {"labels": list(self.labels), "name": name, "found": list(teacher.labels)}
+            raise XnerError(Errors.X402.format(**details))
+        return matrix, taught
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Annotate one document in place."""
+        return next(self.pipe([doc], batch_size=1), doc)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 256) -> Iterator[Doc]:
+        """Annotate a stream of documents in place, in order.
+
+        stream (Iterable[Doc]): Documents, also without tokens.
+        batch_size (int): Documents that each teacher is given at once.
+        YIELDS (Doc): The same objects. A batch that fails goes to the error handler.
+        """
+        error_handler = self.get_error_handler()
+        for docs in minibatch(stream, size=batch_size):
+            try:
+                self.set_annotations(docs, self.predict(docs))
+                yield from docs
+            except Exception as err:  # spaCy's contract: the handler decides
+                error_handler(self.name, self, docs, err)
+
+    def predict(self, docs: Sequence[Doc]) -> Votes:
+        """Ask all teachers.
+
+        docs (Sequence[Doc]): Left as they are.
+        RETURNS (Votes): In the ensemble's labels.
+        RAISES (XnerError): X407 if a teacher gives a wrong number of documents or rows.
+        """
+        self.load()
+        lengths = tuple(len(doc) for doc in docs)
+        rows = []
+        for name, teacher in self.teachers.items():
+            answers = teacher.distributions(docs)
+            if tuple(len(answer) for answer in answers) != lengths:
+                details = {"name": name, "found": len(answers), "expected": len(docs)}
+                raise XnerError(Errors.X407.format(**details))
+            matrix, _ = self._columns[name]
+            empty = np.zeros((0, len(matrix)))
+            rows.append(np.concatenate([empty, *answers]) @ matrix)
+        taught = np.stack([taught for _, taught in self._columns.values()])
+        return Votes(tuple(self.teachers), self.labels, np.stack(rows), taught, lengths)
+
+    def set_annotations(self, docs: Sequence[Doc], votes: Votes) -> None:
+        """Weight, pool, decode and write.
+
+        docs (Sequence[Doc]): Annotated in place.
+        votes (Votes): What `predict` gave.
+        """
+        weights = self.weights(docs, votes)
+        pooled = self.pool(fill_untaught(votes, weights), weights)
+        distributions = split(pooled, votes.lengths)
+        doc_weights = split(weights, votes.lengths)
+        entities = decode(distributions, self.labels)
+        for doc, rows, ents, shares in zip(docs, distributions, entities, doc_weights, strict=True):
+            mean = shares.mean(axis=0) if len(doc) else np.zeros(len(votes.names))
+            silver = Silver(
+                labels=self.labels,
+                distribution=rows,
+                token_weights=np.ones(len(doc)),
+                doc_weight=1.0,
+                teacher_weights=dict(zip(votes.names, mean.tolist(), strict=True)),
+            )
+            write_silver(doc, silver)
+            confidence = rows.max(axis=1) if len(doc) else np.zeros(0)
+            set_hard_reading(doc, ents, confidence, threshold=self.threshold)
+        if self.keep_votes:
+            for k, name in enumerate(votes.names):
+                answers = decode(split(votes.probs[k], votes.lengths), self.labels)
+                for doc, ents in zip(docs, answers, strict=True):
+                    _set_votes(doc, f"{SPANS_KEY}/{name}", ents)
+
+    def to_disk(self, path: Path | str, *, exclude: Iterable[str] = ()) -> None:
+        """Write the teachers' specifications (not their weights) to a folder."""
+        folder = Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.load()
+        specification = {}
+        for name, teacher in self.teachers.items():
+            entry = teacher.specification()
+            if "path" in entry and Path(entry["path"]).exists():
+                entry["relative_path"] = os.path.relpath(entry["path"], folder)
+            specification[name] = entry
+        srsly.write_json(folder / SPECIFICATION, {"teachers": specification})
+
+    def from_disk(self, path: Path | str, *, exclude: Iterable[str] = ()) -> "TeacherEnsemble":
+        """Remember which teachers the ensemble was saved with; they are checked when loaded."""
+        folder = Path(path)
+        for name, entry in srsly.read_json(folder / SPECIFICATION)["teachers"].items():
+            self._saved_hashes[name] = entry.get("sha256")
+            if name in self.teachers and "relative_path" in entry:
+                self.teachers[name].relocate(folder / entry["relative_path"])
+        return self
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """The teachers' specifications as bytes."""
+        self.load()
+        return srsly.json_dumps(
+            {name: teacher.specification() for name, teacher in self.teachers.items()}
+        ).encode()
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "TeacherEnsemble":
+        """The counterpart of `to_bytes`."""
+        for name, entry in srsly.json_loads(data).items():
+            self._saved_hashes[name] = entry.get("sha256")
+        return self
+
+
+def _set_votes(doc: Doc, key: str, entities: Sequence[ScoredEntity]) -> None:
+    spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
+    scores = {"scores": [float(ent.score) for ent in entities]}
+    doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=scores)

@@ -1,0 +1,331 @@
+"""`xner`: a trainable recogniser that learns from label distributions and scores its entities."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.pipeline.trainable_pipe import TrainablePipe
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import filter_spans
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..decode import decode
+from ..errors import Errors, XnerError
+from ..labels import iob2_tags
+from ..ml.losses import Loss, softmax
+from ..training.targets import label_names, targets
+
+DEFAULT_CONFIG = """
+[model]
+@architectures = "spacy-xner.SoftTagger.v1"
+
+[model.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+
+[loss]
+@misc = "spacy-xner.SoftCrossEntropy.v1"
+
+[scorer]
+@scorers = "spacy-xner.xner_scorer.v1"
+"""
+
+
+@Language.factory(
+    "xner",
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "doc.spans"],
+    default_config={
+        **Config().from_str(DEFAULT_CONFIG),
+        "label_map": {},
+        "spans_key": "xner",
+        "overwrite": True,
+        "batch_words": 2000,
+    },
+    default_score_weights={
+        "ents_f": 1.0,
+        "ents_p": 0.0,
+        "ents_r": 0.0,
+        "ents_per_type": None,
+        "xner_ece": None,
+    },
+)
+def make_xner(
+    nlp: Language,
+    name: str,
+    model: Model[list[Doc], list[Floats2d]],
+    loss: Loss,
+    label_map: dict[str, str],
+    spans_key: str,
+    overwrite: bool,
+    batch_words: int,
+    scorer: Callable | None,
+) -> "Xner":
+    """Make an `xner` component; the settings are described at `Xner`."""
+    return Xner(
+        nlp.vocab,
+        model,
+        name,
+        loss=loss,
+        label_map=label_map,
+        spans_key=spans_key,
+        overwrite=overwrite,
+        batch_words=batch_words,
+        scorer=scorer,
+    )
+
+
+class Xner(TrainablePipe):
+    """A softmax over IOB2 tags, decoded by constrained Viterbi.
+
+    It learns from gold `doc.ents` and from silver distributions (`silver.py`) through one loss, and
+    writes `doc.ents` and `doc.spans[spans_key]`, whose `attrs["scores"]` are the probabilities of
+    the entities, one a span, in order.
+
+    vocab (Vocab): The shared vocabulary.
+    model (Model[List[Doc], List[Floats2d]]): Gives logits, one row a token, one column a tag.
+    name (str): Name of the instance.
+    loss (Loss): See `ml/losses.py`.
+    label_map (Dict[str, str]): Label in the training data to label of this component; "" for none.
+        A label that is neither mapped nor among the component's labels counts as O.
+    spans_key (str): Where the scored spans go in `doc.spans`.
+    overwrite (bool): Replace entities that an earlier component has set; otherwise keep them and
+        add only entities that do not overlap them.
+    batch_words (int): The largest padded batch that the model is given at once, in tokens.
+    scorer (Callable): Scores examples.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[list[Doc], list[Floats2d]],
+        name: str = "xner",
+        *,
+        loss: Loss,
+        label_map: dict[str, str] | None = None,
+        spans_key: str = "xner",
+        overwrite: bool = True,
+        batch_words: int = 2000,
+        scorer: Callable | None = None,
+    ) -> None:
+        if batch_words < 1:
+            found = {"key": "batch_words", "value": batch_words, "expected": "1 or more"}
+            raise XnerError(Errors.X308.format(**found))
+        self.vocab = vocab
+        self.model = model
+        self.name = name
+        self.loss = loss
+        self.label_map = dict(label_map or {})
+        self.spans_key = spans_key
+        self.overwrite = overwrite
+        self.batch_words = batch_words
+        self.scorer = scorer
+        self.cfg: dict[str, Any] = {"labels": []}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types, in the order of the tags' columns."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """What `spacy init labels` writes and `initialize` reads."""
+        return list(self.labels)
+
+    @property
+    def is_distillable(self) -> bool:
+        """The component can learn from another pipe of its kind (the name is spaCy v4's)."""
+        return True
+
+    def add_label(self, label: str) -> int:
+        """Add an entity type before the model is initialised.
+
+        RETURNS (int): 1 if the label is new, else 0.
+        RAISES (XnerError): X304 if the model already has its output layer.
+        """
+        if label in self.labels:
+            return 0
+        if self.model.get_ref("output_layer").has_dim("nO"):
+            raise XnerError(
+                Errors.X304.format(label=label, name=self.name, labels=list(self.labels))
+            )
+        self.cfg["labels"] = [*self.labels, label]
+        return 1
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Fix the labels and the shape of the model.
+
+        get_examples (Callable): Gives gold or silver examples.
+        nlp (Language): The pipeline.
+        labels (Sequence[str]): Entity types, e.g. from a file of `spacy init labels`; otherwise
+            they are read from the examples.
+        RAISES (XnerError): X303 if there is no label.
+        """
+        validate_get_examples(get_examples, "Xner.initialize")
+        if labels is None:
+            found = {self.label_map.get(x, x) for eg in get_examples() for x in label_names(eg)}
+            labels = sorted(found - {""})
+        for label in labels:
+            self.add_label(label)
+        if not self.labels:
+            raise XnerError(Errors.X303.format(name=self.name))
+        sample = [eg.x for eg in islice(get_examples(), 10) if len(eg.x)]
+        self.model.get_ref("output_layer").set_dim("nO", len(iob2_tags(self.labels)))
+        self.model.initialize(X=sample or [Doc(self.vocab, words=["hello"])])
+
+    def predict(self, docs: Iterable[Doc]) -> list[NDArray[np.float64]]:
+        """Label distributions; the documents are not touched.
+
+        docs (Iterable[Doc]): Any documents, also without tokens.
+        RETURNS (List[Array of shape (tokens, tags)]): One array a document, rows sum to 1.
+        """
+        docs = list(docs)
+        results = [np.zeros((len(doc), len(iob2_tags(self.labels)))) for doc in docs]
+        for batch in self._length_batches(docs):
+            logits = self.model.predict([docs[i] for i in batch])
+            for i, rows in zip(batch, logits, strict=True):
+                results[i] = self.model.ops.to_numpy(softmax(rows)).astype(np.float64)
+        return results
+
+    def _length_batches(self, docs: Sequence[Doc]) -> Iterator[list[int]]:
+        """Documents of like length together: padding is work that nobody asked for."""
+        batch: list[int] = []
+        for i in sorted(range(len(docs)), key=lambda i: len(docs[i])):
+            if batch and len(docs[i]) * (len(batch) + 1) > self.batch_words:
+                yield batch
+                batch = []
+            if len(docs[i]):
+                batch.append(i)
+        if batch:
+            yield batch
+
+    def set_annotations(self, docs: Iterable[Doc], scores: list[NDArray[np.float64]]) -> None:
+        """Decode distributions and write entities with their probabilities.
+
+        docs (Iterable[Doc]): Modified in place.
+        scores (List[Array of shape (tokens, tags)]): What `predict` gave.
+        """
+        for doc, entities in zip(docs, decode(scores, self.labels), strict=True):
+            spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
+            doc.spans[self.spans_key] = SpanGroup(
+                doc,
+                name=self.spans_key,
+                spans=spans,
+                attrs={"scores": [ent.score for ent in entities]},
+            )
+            doc.set_ents(spans if self.overwrite else filter_spans([*doc.ents, *spans]))
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from gold or silver examples.
+
+        examples (Iterable[Example]): Those whose reference carries silver annotations teach a
+            distribution, the others their entities; tokens with missing annotation teach nothing.
+        drop (float): Dropout rate.
+        sgd (Optimizer): Updates the parameters if given.
+        losses (Dict[str, float]): The loss is added under the component's name.
+        RETURNS (Dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "Xner.update")
+        examples = [eg for eg in examples if len(eg.predicted)]
+        if not examples:
+            return losses
+        set_dropout_rate(self.model, drop)
+        logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, d_logits = self.get_loss(examples, logits)
+        backprop(d_logits)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: list[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
+        """The loss and its gradient with respect to the logits, one array a document."""
+        pairs = [targets(eg, self.labels, self.label_map, name=self.name) for eg in examples]
+        return self._loss(scores, [q for q, _ in pairs], [w for _, w in pairs])
+
+    def _loss(
+        self, logits: list[Floats2d], target: list[NDArray], weights: list[NDArray]
+    ) -> tuple[float, list[Floats2d]]:
+        ops = self.model.ops
+        loss, gradient = self.loss(
+            ops.xp.concatenate(logits),
+            ops.asarray2f(np.concatenate(target)),
+            ops.asarray1f(np.concatenate(weights)),
+        )
+        ends = np.cumsum([len(rows) for rows in logits])[:-1]
+        return loss, ops.xp.split(ops.asarray2f(gradient), ends.tolist())
+
+    def distill(
+        self,
+        teacher_pipe: "Xner",
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn the distributions of another pipe directly (the method is spaCy v4's).
+
+        teacher_pipe (Xner): Predicts on `eg.reference`; its labels must be the same.
+        examples (Iterable[Example]): Reference and predicted side must have the same tokens.
+        drop, sgd, losses: As in `update`.
+        RAISES (XnerError): X307 if the labels differ.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        if teacher_pipe.labels != self.labels:
+            found = {"found": list(teacher_pipe.labels), "expected": list(self.labels)}
+            raise XnerError(Errors.X307.format(**found))
+        examples = [eg for eg in examples if len(eg.predicted)]
+        if not examples:
+            return losses
+        teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
+        set_dropout_rate(self.model, drop)
+        logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
+        loss, d_logits = self.get_teacher_student_loss(teacher_scores, logits)
+        backprop(d_logits)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_teacher_student_loss(
+        self, teacher_scores: list[NDArray], student_scores: list[Floats2d]
+    ) -> tuple[float, list[Floats2d]]:
+        """The loss of the student's logits against the teacher's distributions.
+
+        teacher_scores (List[Array of shape (tokens, tags)]): Probabilities.
+        student_scores (List[Floats2d of shape (tokens, tags)]): Logits.
+        RETURNS (Tuple[float, List[Floats2d]]): Loss and gradient.
+        """
+        weights = [np.ones(len(rows)) for rows in teacher_scores]
+        return self._loss(student_scores, teacher_scores, weights)

@@ -1,0 +1,151 @@
+"""The silver format: the one place that writes, reads, checks and versions it.
+
+`doc.user_data["xner"]` holds, beside the version, the entity types, the label distribution in one
+byte a probability, token and doc weights, and which teachers were heard with which weight.
+`doc.ents` is the hard reading for components that know nothing of distributions; tokens that the
+teachers are unsure of are marked missing there. docs/silver-format.md is the specification.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc, Span, SpanGroup
+
+from .decode import ScoredEntity
+from .errors import Errors, XnerError
+from .labels import iob2_tags
+
+VERSION = 1
+KEY = "xner"
+SPANS_KEY = "silver"
+# One byte a probability costs 15.5 bytes a token in a DocBin, float16 23.4 and float32 46.
+LEVELS = 255
+
+
+class Silver(NamedTuple):
+    """What the teachers said about one document.
+
+    labels: Entity types; the columns of `distribution` are `iob2_tags(labels)`.
+    distribution: Array of shape (tokens, tags), rows sum to 1.
+    token_weights: Array of shape (tokens,), in [0, 1].
+    doc_weight: In [0, 1].
+    teacher_weights: Name of each teacher and its mean weight over the document's tokens.
+    """
+
+    labels: tuple[str, ...]
+    distribution: NDArray[np.float64]
+    token_weights: NDArray[np.float64]
+    doc_weight: float
+    teacher_weights: dict[str, float]
+
+
+def write_silver(doc: Doc, silver: Silver) -> None:
+    """Store silver annotations in `doc.user_data["xner"]`.
+
+    doc (Doc): The document that is annotated in place.
+    silver (Silver): As many rows and token weights as the document has tokens.
+    RAISES (XnerError): X003 if the shapes do not fit the document.
+    """
+    expected = (len(doc), len(iob2_tags(silver.labels)))
+    if silver.distribution.shape != expected:
+        raise XnerError(Errors.X003.format(found=silver.distribution.shape, expected=expected))
+    if silver.token_weights.shape != expected[:1]:
+        found = silver.token_weights.shape
+        raise XnerError(Errors.X003.format(found=found, expected=expected[:1]))
+    doc.user_data[KEY] = {
+        "version": VERSION,
+        "labels": list(silver.labels),
+        "distribution": _to_bytes(silver.distribution),
+        "token_weights": _to_bytes(silver.token_weights),
+        "doc_weight": float(silver.doc_weight),
+        "teachers": list(silver.teacher_weights),
+        "teacher_weights": [float(weight) for weight in silver.teacher_weights.values()],
+    }
+
+
+def has_silver(doc: Doc) -> bool:
+    """Does the document carry silver annotations?"""
+    return KEY in doc.user_data
+
+
+def read_silver(doc: Doc) -> Silver:
+    """Read and check the silver annotations of a document.
+
+    doc (Doc): A document for which `has_silver` is true.
+    RAISES (XnerError): X004 if a newer version wrote them, X005 if they are damaged.
+    """
+    data: Any = doc.user_data.get(KEY)
+    if not isinstance(data, Mapping) or not isinstance(data.get("version"), int):
+        raise XnerError(Errors.X005.format(reason="no version number"))
+    if data["version"] > VERSION:
+        raise XnerError(Errors.X004.format(found=data["version"], expected=VERSION))
+    try:
+        labels = tuple(str(label) for label in data["labels"])
+        shape = (len(doc), len(iob2_tags(labels)))
+        levels = _from_bytes(data["distribution"], shape)
+        totals = levels.sum(axis=1, keepdims=True)
+        if not totals.all():
+            raise ValueError("a row of the distribution is zero")
+        return Silver(
+            labels,
+            levels / totals,
+            _from_bytes(data["token_weights"], shape[:1]) / LEVELS,
+            float(data["doc_weight"]),
+            dict(zip(data["teachers"], map(float, data["teacher_weights"]), strict=True)),
+        )
+    except (KeyError, TypeError, ValueError) as err:
+        raise XnerError(Errors.X005.format(reason=str(err))) from err
+
+
+def slice_silver(silver: Silver, start: int, end: int) -> Silver:
+    """The silver annotations of the tokens from start to end (exclusive)."""
+    return silver._replace(
+        distribution=silver.distribution[start:end], token_weights=silver.token_weights[start:end]
+    )
+
+
+def set_hard_reading(
+    doc: Doc,
+    entities: Sequence[ScoredEntity],
+    confidence: NDArray[np.floating],
+    *,
+    threshold: float,
+) -> None:
+    """Write entities and their scores, and mark as missing what is not certain enough.
+
+    Writes `doc.ents` and `doc.spans["silver"]` with `attrs["scores"]`. All entities are in the span
+    group; those below the threshold are missing in `doc.ents`, and so are tokens outside of
+    entities whose confidence is below it. Confident tokens outside stay O: from entities and
+    missing tokens alone a model would never learn O.
+
+    doc (Doc): Annotated in place.
+    entities (Sequence[ScoredEntity]): Non-overlapping, in order.
+    confidence (Array of shape (tokens,)): Probability of each token's best tag.
+    threshold (float): In [0, 1]; 0 marks nothing as missing.
+    """
+    spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
+    scores = [float(ent.score) for ent in entities]
+    sure = [span for span, score in zip(spans, scores, strict=True) if score >= threshold]
+    missing = confidence < threshold
+    for span in spans:
+        missing[span.start : span.end] = True
+    for span in sure:
+        missing[span.start : span.end] = False
+    doc.set_ents(sure, missing=_runs(doc, missing), default="outside")
+    doc.spans[SPANS_KEY] = SpanGroup(doc, name=SPANS_KEY, spans=spans, attrs={"scores": scores})
+
+
+def _runs(doc: Doc, mask: NDArray[np.bool_]) -> list[Span]:
+    """Spans that cover the true positions of a mask."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return [Span(doc, int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _to_bytes(array: NDArray[np.floating]) -> bytes:
+    return np.rint(np.clip(array, 0.0, 1.0) * LEVELS).astype(np.uint8).tobytes()
+
+
+def _from_bytes(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    return np.frombuffer(data, dtype=np.uint8).reshape(shape).astype(np.float64)

@@ -1,0 +1,1 @@
+"""What can teach: anything that gives a label distribution for each token of a text."""

@@ -1,0 +1,205 @@
+"""spaCy pipelines as teachers: `xner` pipelines give distributions, any other gives its entities."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import spacy
+from numpy.typing import NDArray
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..align import project_tokens
+from ..errors import Errors, XnerError
+from ..labels import iob2_tags
+from .sharing import share_parameters
+
+Tokens = Literal["target", "teacher"]
+
+
+class PipelineTeacher(ABC):
+    """A spaCy pipeline that teaches. It is loaded when it is first needed.
+
+    path (str): Path or package name of the pipeline.
+    label_map (Dict[str, str]): Its label to the ensemble's label; "" for none.
+    tokens (str): "target": the teacher reads the ensemble's tokens. "teacher": it reads the raw text
+        with its own tokenizer, and its answers are aligned by character positions.
+    """
+
+    def __init__(self, path: str, *, label_map: dict[str, str], tokens: Tokens) -> None:
+        self.path = path
+        self.label_map = label_map
+        self.tokens = tokens
+        self._nlp: Language | None = None
+        self._specification: dict[str, Any] = {}
+
+    @property
+    def nlp(self) -> Language:
+        """The teacher's pipeline, loaded on first use."""
+        if self._nlp is None:
+            self.load()
+        if self._nlp is None:
+            raise XnerError(Errors.X401.format(name="?", path=self.path, reason="not loaded"))
+        return self._nlp
+
+    def load(self) -> None:
+        """Load the pipeline; large parameters that another teacher already holds are shared.
+
+        RAISES (XnerError): X401 if it cannot be loaded.
+        """
+        if self._nlp is not None:
+            return
+        try:
+            nlp = spacy.load(self.path)
+        except (OSError, ValueError, ImportError) as err:
+            reason = str(err).splitlines()[0] if str(err) else type(err).__name__
+            raise XnerError(Errors.X401.format(name="?", path=self.path, reason=reason)) from err
+        share_parameters(nlp)
+        self._nlp = nlp
+        self._specification = {
+            "path": self.path,
+            "kind": type(self).__name__,
+            "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
+            "version": nlp.meta["version"],
+            "sha256": folder_hash(nlp.path) if nlp.path else None,
+            "labels": list(self.labels),
+            "label_map": self.label_map,
+        }
+
+    def relocate(self, path: Path) -> None:
+        """Use another path where the configured one leads nowhere from the working directory."""
+        if not Path(self.path).exists() and path.exists():
+            self.path = str(path.resolve())
+
+    def specification(self) -> dict[str, Any]:
+        """Path, name, version, labels, and a SHA-256 over the files of the pipeline."""
+        self.load()
+        return dict(self._specification)
+
+    def distributions(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
+        """Label distributions for the tokens of the given documents; see `Teacher`."""
+        copies = [self._copy(doc) for doc in docs]
+        rows = self._read(copies)
+        return [
+            project_tokens(row, copy, doc)
+            for row, copy, doc in zip(rows, copies, docs, strict=True)
+        ]
+
+    def _copy(self, doc: Doc) -> Doc:
+        """The same text in the teacher's own vocabulary.
+
+        Static vectors are looked up there, and on a foreign document they would be another word's.
+        """
+        if self.tokens == "teacher":
+            return self.nlp.make_doc(doc.text)
+        words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
+        return Doc(self.nlp.vocab, words=words, spaces=spaces)
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[str, ...]:
+        """Entity types, in the teacher's names."""
+
+    @abstractmethod
+    def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
+        """Distributions for documents in the teacher's vocabulary."""
+
+
+class XnerTeacher(PipelineTeacher):
+    """A pipeline with an `xner` component: gives its distributions."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the `xner` component."""
+        return tuple(self._xner.labels)
+
+    @property
+    def _xner(self) -> Any:
+        from ..pipeline.xner import Xner
+
+        pipes = [pipe for _, pipe in self.nlp.pipeline if isinstance(pipe, Xner)]
+        if not pipes:
+            raise XnerError(Errors.X408.format(name=self.path))
+        return pipes[-1]
+
+    def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
+        for _, pipe in self.nlp.pipeline:
+            if pipe is self._xner:
+                break
+            docs = list(pipe.pipe(docs)) if hasattr(pipe, "pipe") else [pipe(doc) for doc in docs]
+        return self._xner.predict(docs)
+
+
+class SpanTeacher(PipelineTeacher):
+    """Any pipeline that sets `doc.ents`: its decisions become distributions of a stated certainty.
+
+    certainty (float): Probability of the tag that the teacher chose; the rest is spread evenly.
+    """
+
+    def __init__(
+        self, path: str, *, label_map: dict[str, str], tokens: Tokens, certainty: float
+    ) -> None:
+        if not 0.0 < certainty <= 1.0:
+            found = {"key": "certainty", "value": certainty, "expected": "a number in (0, 1]"}
+            raise XnerError(Errors.X308.format(**found))
+        super().__init__(path, label_map=label_map, tokens=tokens)
+        self.certainty = certainty
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all components that set `doc.ents`."""
+        names = [
+            name
+            for name in self.nlp.pipe_names
+            if "doc.ents" in self.nlp.get_pipe_meta(name).assigns
+        ]
+        if not names:
+            raise XnerError(Errors.X408.format(name=self.path))
+        labels = {label for name in names for label in self.nlp.pipe_labels.get(name, [])}
+        return tuple(sorted(labels))
+
+    def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
+        tags = iob2_tags(self.labels)
+        column = {tag: i for i, tag in enumerate(tags)}
+        rest = (1.0 - self.certainty) / (len(tags) - 1)
+        results = []
+        for doc in self.nlp.pipe(docs):
+            rows = np.full((len(doc), len(tags)), rest)
+            for i, token in enumerate(doc):
+                inside = token.ent_iob_ in ("B", "I")
+                tag = f"{token.ent_iob_}-{token.ent_type_}" if inside else "O"
+                rows[i, column.get(tag, 0)] = self.certainty
+            results.append(rows)
+        return results
+
+
+def folder_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if "__pycache__" in file.parts:
+            continue
+        digest.update(file.relative_to(folder).as_posix().encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def make_xner_teacher(
+    path: str, label_map: dict[str, str] | None = None, tokens: Tokens = "target"
+) -> XnerTeacher:
+    """Registered as `spacy-xner.XnerTeacher.v1`; the settings are described at `PipelineTeacher`."""
+    return XnerTeacher(path, label_map=dict(label_map or {}), tokens=tokens)
+
+
+def make_span_teacher(
+    path: str,
+    label_map: dict[str, str] | None = None,
+    tokens: Tokens = "teacher",
+    certainty: float = 0.9,
+) -> SpanTeacher:
+    """Registered as `spacy-xner.SpanTeacher.v1`; the settings are described at `SpanTeacher`."""
+    return SpanTeacher(path, label_map=dict(label_map or {}), tokens=tokens, certainty=certainty)

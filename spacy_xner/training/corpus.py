@@ -1,0 +1,119 @@
+"""A corpus reader that keeps label distributions."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from ..errors import Errors, XnerError
+from ..shards import read_docs
+from ..silver import KEY, Silver, has_silver, read_silver, slice_silver, write_silver
+
+Reader = Callable[[Language], Iterator[Example]]
+
+
+def make_silver_corpus(
+    path: Path,
+    max_length: int = 0,
+    limit: int = 0,
+    min_confidence: float = 0.0,
+    weight_by_confidence: bool = False,
+) -> Reader:
+    """Read silver (or gold) documents for training. Registered as `spacy-xner.SilverCorpus.v1`.
+
+    `spacy.Corpus.v1` drops user data, and with it every distribution, as soon as it cuts a document
+    or augments it; this reader keeps them.
+
+    path (Path): A .spacy file or a folder of them.
+    max_length (int): Longer documents are cut into pieces of at most so many tokens, at a sentence
+        end or outside entities if possible; 0 for no limit. Nothing is lost.
+    limit (int): Read at most so many documents; 0 for all.
+    min_confidence (float): Leave out silver documents of a lower confidence (mean over the tokens
+        of the best tag's probability), in [0, 1].
+    weight_by_confidence (bool): Multiply the weight of each silver document by its confidence.
+    RETURNS (Callable[[Language], Iterator[Example]]): The reader.
+    RAISES (XnerError): X308 for a setting out of range; when read, X306 if no document is left and
+        what `shards.read_docs` and `silver.read_silver` raise.
+    """
+    for key, value in (("max_length", max_length), ("limit", limit)):
+        if value < 0:
+            raise XnerError(Errors.X308.format(key=key, value=value, expected="0 or more"))
+    if not 0.0 <= min_confidence <= 1.0:
+        found = {"key": "min_confidence", "value": min_confidence, "expected": "0 to 1"}
+        raise XnerError(Errors.X308.format(**found))
+
+    def read(nlp: Language) -> Iterator[Example]:
+        count = dropped = 0
+        for doc in read_docs(Path(path), nlp.vocab):
+            if limit and count >= limit:
+                break
+            count += 1
+            if has_silver(doc):
+                silver = read_silver(doc)
+                score = confidence(silver)
+                if score < min_confidence:
+                    dropped += 1
+                    continue
+                if weight_by_confidence:
+                    write_silver(doc, silver._replace(doc_weight=silver.doc_weight * score))
+            for piece in split_doc(doc, max_length) if max_length else [doc]:
+                yield Example(_blank_copy(piece, nlp.vocab), piece)
+        if count == dropped:
+            found = {"docs": count, "dropped": dropped, "minimum": min_confidence}
+            raise XnerError(Errors.X306.format(path=path, **found))
+
+    return read
+
+
+def confidence(silver: Silver) -> float:
+    """Mean over the tokens of the probability of the best tag; 1 for a document without tokens."""
+    if not len(silver.distribution):
+        return 1.0
+    return float(silver.distribution.max(axis=1).mean())
+
+
+def split_doc(doc: Doc, max_length: int) -> Iterator[Doc]:
+    """Cut a document into pieces of at most max_length tokens, with entities and silver.
+
+    A cut goes before a sentence start if one lies in the second half of the window, else to the
+    last place there outside an entity, else where the window ends.
+
+    doc (Doc): Left as it is.
+    max_length (int): 1 or more.
+    YIELDS (Doc): Pieces that cover the document.
+    """
+    if len(doc) <= max_length:
+        yield doc
+        return
+    silver = read_silver(doc) if has_silver(doc) else None
+    start = 0
+    while start < len(doc):
+        end = _cut(doc, start, max_length)
+        piece = doc[start:end].as_doc()
+        # Character positions in user data would be wrong in the piece; silver is written anew.
+        piece.user_data = {key: value for key, value in doc.user_data.items() if key != KEY}
+        if silver is not None:
+            write_silver(piece, slice_silver(silver, start, end))
+        yield piece
+        start = end
+
+
+def _cut(doc: Doc, start: int, max_length: int) -> int:
+    end = start + max_length
+    if end >= len(doc):
+        return len(doc)
+    places = np.arange(end, start + max_length // 2, -1)
+    for is_good in (lambda t: bool(t.is_sent_start), lambda t: t.ent_iob_ != "I"):
+        for place in places:
+            if is_good(doc[int(place)]):
+                return int(place)
+    return end
+
+
+def _blank_copy(doc: Doc, vocab: Vocab) -> Doc:
+    words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
+    return Doc(vocab, words=words, spaces=spaces)

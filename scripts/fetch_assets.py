@@ -23,7 +23,7 @@ def fetch(
     assets = read_assets(project)
     languages = [*sources.split(), *targets.split()]
     if languages:
-        table = project / "assets" / "sources.json"
+        table = project / "assets" / "masakhaner.json"
         assets = select_assets(assets, read_sources(table), languages, path=table)
     mirror = os.environ.get("XNER_ASSET_MIRROR")
     kept, copied = fetch_assets(project, assets, mirror=Path(mirror) if mirror else None)

@@ -69,7 +69,7 @@ class Errors(metaclass=_WithCodes):
     )
     X106 = (
         "Found '{path}', which is not empty and was not built by this command. Name another "
-        "folder, or replace it with '--force'."
+        "folder, or remove it yourself."
     )
     X107 = (
         "Cannot read line {line} of '{path}' ({reason}), expected UTF-8: one sentence a line in "
@@ -130,6 +130,18 @@ class Errors(metaclass=_WithCodes):
     X214 = (
         "Found the tag '{tag}', expected 'O' or a label with one of the prefixes B-, I-, E-, S-, "
         "L- and U-."
+    )
+    X215 = (
+        "Found no '{split}' set for the language '{language}', expected one of {known} with such a "
+        "set. Change 'sources' or 'targets', or add the corpus to the catalogue."
+    )
+    X216 = (
+        "Found no text in '{language}'. Put it into {folder}/{language}.txt (one sentence a line), "
+        ".jsonl or .spacy, or name a language of the benchmark."
+    )
+    X217 = (
+        "Found no file '{path}' (language '{language}', '{split}' set). Fetch the corpora with "
+        "'spacy project assets', or set XNER_ASSET_MIRROR and run 'spacy project run fetch'."
     )
 
     # X3: the xner pipe and training
@@ -199,6 +211,22 @@ class Errors(metaclass=_WithCodes):
     X409 = (
         "Found the class '{label}' taught by none of the teachers {teachers}. Remove it from the "
         "ensemble's 'labels', or add a teacher or a 'label_map' for it."
+    )
+    X410 = (
+        "Found the components {found}, expected a 'teacher_ensemble' among them. Make such a "
+        "pipeline with 'xner ensemble'."
+    )
+    X411 = (
+        "Found {count} shards of another run in '{path}' (other teachers, settings or input), "
+        "expected an empty folder or the same run. Choose another folder, or use --force."
+    )
+    X412 = (
+        "Found '{found}', expected a teacher as name=path, each name once. Correct the --teacher "
+        "option."
+    )
+
+    X413 = (
+        "Cannot make the ensemble of '{path}' ({reason}). Correct the block that the message names."
     )
 
     # X5: evaluation

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from ._app import app
 
-for _name in ():
+for _name in ("annotate", "convert", "encoder", "ensemble", "evaluate", "leakage", "train"):
     import_module(f"{__name__}.{_name}")
 
 

@@ -19,11 +19,12 @@ app.add_typer(encoder_app, name="encoder")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def command(name: str, *, group: typer.Typer = app) -> Callable[[F], F]:
+def command(name: str, *, group: typer.Typer = app, **settings: Any) -> Callable[[F], F]:
     """Register a command that prints one message and exits with 1 where the user made a mistake.
 
     name (str): The command's name.
     group (typer.Typer): The application or the sub-application it belongs to.
+    settings: Passed on to `typer.Typer.command`.
     """
 
     def register(func: F) -> F:
@@ -37,7 +38,7 @@ def command(name: str, *, group: typer.Typer = app) -> Callable[[F], F]:
                 msg.fail(f"{err.strerror or err}", err.filename or "")
             sys.exit(1)
 
-        group.command(name)(wrapper)
+        group.command(name, **settings)(wrapper)
         return func
 
     return register

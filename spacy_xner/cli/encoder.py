@@ -17,7 +17,9 @@ SUFFIXES = (".jsonl", ".spacy", ".txt")
 
 Output = Annotated[Path, typer.Argument(help="The folder to write.")]
 VOCABULARY = "Text to trim for: .txt, .jsonl or .spacy, or a folder of them; may be repeated."
-Force = Annotated[bool, typer.Option("--force", "-F", help="Build again, whatever is there.")]
+Force = Annotated[
+    bool, typer.Option("--force", "-F", help="Build again, even from the same inputs.")
+]
 
 
 @command("offline", group=encoder_app)
@@ -37,7 +39,7 @@ def offline(
     from ..encoders.convert import build_offline_encoder
 
     texts = read_texts(files) if files else None
-    _report(output, build_offline_encoder(output, vocabulary=texts, force=force))
+    _report(output, build_offline_encoder(output, vocabulary=texts))
 
 
 @command("trim", group=encoder_app)
@@ -61,7 +63,7 @@ def trim(
     from ..encoders.trim import trim_checkpoint
 
     logging.set_verbosity_error()  # a missing pooler is no news here
-    _report(output, trim_checkpoint(source, output, read_texts(files), force=force))
+    _report(output, trim_checkpoint(source, output, read_texts(files)))
 
 
 def text_files(paths: Iterable[Path]) -> list[Path]:

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import srsly
 
 from ..errors import Errors, XnerError
-from ..shards import write_bytes
 
 BENCHMARK = "assets/masakhaner/"
 _URL = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/(?P<name>[^/]+)/[^/]+/(?P<path>.+)")
@@ -58,7 +57,7 @@ def read_assets(project: Path) -> list[Asset]:
 
 
 def read_sources(path: Path) -> dict[str, dict[str, str]]:
-    """Read assets/sources.json: language to "format", "labels" and the paths of its files.
+    """Read assets/masakhaner.json: language to "format", "labels" and the paths of its files.
 
     RAISES (XnerError): X204 if it is no JSON object.
     """
@@ -76,7 +75,7 @@ def select_assets(
     sources: Mapping[str, Mapping[str, str]],
     languages: Iterable[str],
     *,
-    path: str | Path = "assets/sources.json",
+    path: str | Path = "assets/masakhaner.json",
 ) -> list[Asset]:
     """Keep the assets that some languages need.
 
@@ -122,6 +121,10 @@ def fetch_assets(
             origin = mirror / asset.mirror_path
             if not origin.is_file():
                 raise XnerError(Errors.X209.format(path=origin, dest=asset.dest))
+            from ..shards import (
+                write_bytes,  # brings spaCy, which takes seconds: checks need not wait
+            )
+
             data = _checked(origin, asset.checksum)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(path, data)

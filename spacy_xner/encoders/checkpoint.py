@@ -77,18 +77,18 @@ def folder_digest(folder: Path) -> str:
 
 
 @contextmanager
-def new_folder(target: Path, *, force: bool = False) -> Iterator[Path]:
+def new_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that takes the target's place when the block ends without an error.
 
-    target (Path): May exist if it is empty or was built by this package.
-    force (bool): Replace the target whatever it holds.
+    target (Path): May exist if it is empty or was built by this package. Anything else is never
+        replaced: it could be somebody's work.
     RAISES (XnerError): X106 if the target holds anything else, X109 if a file cannot be written.
     """
     target = target.resolve()
     known = not target.exists() or (
         target.is_dir() and ((target / MANIFEST).is_file() or not any(target.iterdir()))
     )
-    if not (known or force):
+    if not known:
         raise XnerError(Errors.X106.format(path=target))
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the last step is a rename within one file system.

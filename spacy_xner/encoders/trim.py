@@ -87,9 +87,7 @@ def trim_tokenizer(tokenizer: "Tokenizer", kept: NDArray[np.int64]) -> "Tokenize
     return Tokenizer.from_str(json.dumps(spec, ensure_ascii=False))
 
 
-def trim_checkpoint(
-    source: Path, output: Path, texts: Iterable[str], *, force: bool = False
-) -> Manifest:
+def trim_checkpoint(source: Path, output: Path, texts: Iterable[str]) -> Manifest:
     """Write a copy of a checkpoint that keeps only the pieces that some texts need.
 
     Hidden states on these texts are those of the source. Only the encoder is kept, no task head.
@@ -97,7 +95,6 @@ def trim_checkpoint(
     source (Path): A folder with a fast Unigram tokenizer and a model that has input embeddings.
     output (Path): The folder to write; it appears complete or not at all.
     texts (Iterable[str]): Read once.
-    force (bool): Replace a folder that was not built by this package.
     RETURNS (Manifest): What was written beside the checkpoint.
     RAISES (XnerError): X105 if the tokenizer is not Unigram, X106 if the output is in the way, X108
         if the source is not a checkpoint.
@@ -106,13 +103,11 @@ def trim_checkpoint(
 
     if not source.is_dir():
         raise XnerError(Errors.X601.format(path=source))
-    with new_folder(output, force=force) as folder:
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
-        except (OSError, ValueError) as err:
-            raise XnerError(Errors.X108.format(path=source, reason=err)) from err
-        if not tokenizer.is_fast:
-            raise XnerError(Errors.X105.format(path=source, found="slow"))
+    for name in ("config.json", "tokenizer.json"):
+        if not (source / name).is_file():
+            raise XnerError(Errors.X108.format(path=source, reason=f"it has no {name}"))
+    with new_folder(output) as folder:
+        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
         check_unigram(tokenizer.backend_tokenizer, source)
         digest = TextDigest()
         kept = needed_pieces(tokenizer.backend_tokenizer, digest.watch(texts))

@@ -1,6 +1,7 @@
 """A corpus reader that keeps label distributions."""
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ Reader = Callable[[Language], Iterator[Example]]
 
 def make_silver_corpus(
     path: Path,
+    folders: list[str] | None = None,
     max_length: int = 0,
     limit: int = 0,
     min_confidence: float = 0.0,
@@ -29,6 +31,7 @@ def make_silver_corpus(
     or augments it; this reader keeps them.
 
     path (Path): A .spacy file or a folder of them.
+    folders (List[str]): Read only these sub-folders of the path, e.g. one for each language.
     max_length (int): Longer documents are cut into pieces of at most so many tokens, at a sentence
         end or outside entities if possible; 0 for no limit. Nothing is lost.
     limit (int): Read at most so many documents; 0 for all.
@@ -48,7 +51,8 @@ def make_silver_corpus(
 
     def read(nlp: Language) -> Iterator[Example]:
         count = dropped = 0
-        for doc in read_docs(Path(path), nlp.vocab):
+        paths = [Path(path) / folder for folder in folders or [""]]
+        for doc in chain.from_iterable(read_docs(part, nlp.vocab) for part in paths):
             if limit and count >= limit:
                 break
             count += 1

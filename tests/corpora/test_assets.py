@@ -1,12 +1,14 @@
 import hashlib
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import srsly
+from typer.testing import CliRunner
 
 from spacy_xner.corpora.assets import (
     Asset,
@@ -21,6 +23,7 @@ from spacy_xner.errors import XnerError
 
 ROOT = Path(__file__).parents[2]
 URL = "https://raw.githubusercontent.com/owner/repo/0123abcd/data/aa/train.txt"
+LANGUAGES = "en es fr de pt it nl pl ru da sv hr sr sk zh amh hau ibo kin lug luo pcm swa wol yor"
 LABELLED, RAW = b"Ana B-PER\n", b"Ana saw Rio\n"
 
 
@@ -43,7 +46,7 @@ def project(tmp_path):
         "aa": {"format": "conll", "train": "assets/masakhaner/m/aa/train.conll"},
         "bb": {"format": "conll", "unlabelled": "assets/masakhaner/unlabelled/bb.txt"},
     }
-    srsly.write_json(folder / "assets" / "sources.json", sources)
+    srsly.write_json(folder / "assets" / "masakhaner.json", sources)
     return folder
 
 
@@ -69,7 +72,7 @@ def test_copies_then_keeps(project, mirror):
     assert sorted(path.name for path in project.rglob("*.*")) == [
         "bb.txt",
         "project.yml",
-        "sources.json",
+        "masakhaner.json",
         "train.conll",
     ]
 
@@ -120,36 +123,36 @@ def test_unreadable_projects(tmp_path, content):
 
 
 def test_selection_by_language(project):
-    assets, sources = read_assets(project), read_sources(project / "assets" / "sources.json")
+    assets, sources = read_assets(project), read_sources(project / "assets" / "masakhaner.json")
     assert select_assets(assets, sources, ["bb"]) == assets[1:]
     assert select_assets(assets, sources, ["bb", "aa", "bb"]) == assets
     with pytest.raises(XnerError, match=r"X212.*'cc'.*aa"):
         select_assets(assets, sources, ["cc"])
 
 
-def run_script(project, *args, mirror=None):
+SCRIPT = ROOT / "scripts" / "fetch_assets.py"
+
+
+def test_script_fails_with_one_message(project):
     environment = {k: v for k, v in os.environ.items() if k != "XNER_ASSET_MIRROR"}
     environment["PYTHONPATH"] = str(ROOT)
-    if mirror:
-        environment["XNER_ASSET_MIRROR"] = str(mirror)
-    script = str(ROOT / "scripts" / "fetch_assets.py")
-    return subprocess.run(
-        [sys.executable, script, *args],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT)], cwd=project, env=environment, capture_output=True, text=True
     )
+    assert done.returncode == 1
+    assert "X211" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def test_script(project, mirror):
-    missing = run_script(project)
-    assert missing.returncode == 1
-    assert "X211" in missing.stdout + missing.stderr
-    assert "Traceback" not in missing.stderr
-    assert "copied 1" in run_script(project, "--targets", "bb", mirror=mirror).stdout
-    done = run_script(project, mirror=mirror)
-    assert (done.returncode, "Checked 1 assets, copied 1" in done.stdout) == (0, True)
+def test_script_copies_what_is_asked_for(project, mirror, monkeypatch):
+    app = runpy.run_path(str(SCRIPT))["app"]
+    monkeypatch.setenv("XNER_ASSET_MIRROR", str(mirror))
+    one = CliRunner().invoke(app, [str(project), "--targets", "bb"])
+    assert (one.exit_code, "copied 1" in one.output) == (0, True)
+    both = CliRunner().invoke(app, [str(project), "--sources", "aa", "--targets", "bb"])
+    assert "Checked 1 assets, copied 1" in both.output
+    wrong = CliRunner().invoke(app, [str(project), "--targets", "cc"])
+    assert (wrong.exit_code, "X212" in wrong.output) == (1, True)
 
 
 def test_mirror_paths():
@@ -158,34 +161,8 @@ def test_mirror_paths():
 
 
 def test_sources_name_formats_label_maps_and_files():
-    sources = read_sources(ROOT / "assets" / "sources.json")
-    assert list(sources) == [
-        "en",
-        "es",
-        "fr",
-        "de",
-        "pt",
-        "it",
-        "nl",
-        "pl",
-        "ru",
-        "da",
-        "sv",
-        "hr",
-        "sr",
-        "sk",
-        "zh",
-        "amh",
-        "hau",
-        "ibo",
-        "kin",
-        "lug",
-        "luo",
-        "pcm",
-        "swa",
-        "wol",
-        "yor",
-    ]
+    sources = read_sources(ROOT / "assets" / "masakhaner.json")
+    assert " ".join(sources) == LANGUAGES
     for language, entry in sources.items():
         assert entry["format"] in FORMATS
         assert set(read_label_map(ROOT / entry["labels"]).values()) == {"PER", "LOC", "ORG", ""}
@@ -194,10 +171,9 @@ def test_sources_name_formats_label_maps_and_files():
 
 
 def test_project_lists_every_file_of_the_sources():
-    project = ROOT / "project.yml"
-    if not project.exists():
+    if not (ROOT / "project.yml").exists():
         pytest.skip("no project.yml")
-    listed = {asset.dest for asset in read_assets(project)}
-    sources = json.loads((ROOT / "assets" / "sources.json").read_text())
+    listed = {asset.dest for asset in read_assets(ROOT)}
+    sources = json.loads((ROOT / "assets" / "masakhaner.json").read_text())
     wanted = {v for e in sources.values() for v in e.values() if v.startswith("assets/masakhaner/")}
     assert wanted <= listed

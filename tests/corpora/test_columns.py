@@ -1,9 +1,10 @@
 import json
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_xner.corpora.assets import Asset
@@ -33,7 +34,7 @@ def read(tmp_path, data, **kwargs):
         ("wikineural", "0\tAna\tB-PER\n1\tsaw\tO\n\n0\t#\tO\n1\tRio\tB-LOC\n"),
         (
             "germeval",
-            "#\turl\n1\tAna\tB-PER\tO\n2\tsaw\tO\tB-LOC\n\n1\t#\tO\tO\t\n2\tRio\tB-LOC\tO",
+            "#\tu\n1\tAna\tB-PER\tO\n2\tsaw\tO\tB-LOC\n\n1\t#\tO\tO\t\n2\tRio\tB-LOC\tO",
         ),
     ],
 )
@@ -146,13 +147,14 @@ token = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\t\0"), min
 rows = st.lists(st.tuples(token, st.sampled_from(["O", "B-A", "I-A", "B-B"])), min_size=1)
 
 
+@settings(deadline=None, max_examples=50)
 @given(sentences=st.lists(rows, min_size=1, max_size=4))
 def test_no_token_is_lost_or_moved(tmp_path_factory, sentences):
     text = "\n".join("".join(f"{i}\t{t}\t{g}\n" for i, (t, g) in enumerate(s)) for s in sentences)
     path = tmp_path_factory.mktemp("x")
     found, report = read(path, text, format="wikineural", normalise="")
     visible = [[p for t, _ in s for p in t.split() if not is_empty(p)] for s in sentences]
-    visible = [[p for p in words] for words in visible if words]
+    visible = [words for words in visible if words]
     assert [tokens for tokens, _ in found] == visible
     assert all(len(tokens) == len(tags) for tokens, tags in found)
     assert report.tokens == sum(map(len, visible))
@@ -167,19 +169,19 @@ def public_files():
 
 
 @pytest.mark.skipif(not CORPORA.exists(), reason="the mirror of the public corpora is not here")
-def test_all_public_files_read_with_their_label_maps():
-    project = ROOT / "project.yml"
-    if not project.exists():
+def test_public_files_read_with_their_label_maps():
+    if not (ROOT / "project.yml").exists():
         pytest.skip("no project.yml to tell where the files lie in the mirror")
     from spacy_xner.corpora.assets import read_assets
 
-    origin: dict[str, Asset] = {asset.dest: asset for asset in read_assets(project)}
+    origin: dict[str, Asset] = {asset.dest: asset for asset in read_assets(ROOT)}
     repaired: Counter[str] = Counter()
     for language, split, entry in public_files():
         report = Report()
         labels = read_label_map(ROOT / entry["labels"])
         path = CORPORA / origin[entry[split]].mirror_path
-        for _ in read_sentences(path, format=entry["format"], labels=labels, report=report):
+        found = read_sentences(path, format=entry["format"], labels=labels, report=report)
+        for _ in islice(found, 1500):  # enough to meet each kind of line, in a few seconds
             pass
         assert set(report.entities) == {"PER", "LOC", "ORG"}, (language, split)
         assert 0.002 < report.entities.total() / report.tokens < 0.2, (language, split)

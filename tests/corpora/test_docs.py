@@ -46,9 +46,7 @@ def write(tmp_path, name, data):
 
 
 def test_text_lines(tmp_path):
-    path = write(
-        tmp_path, "a.txt", "\ufeffHabari ya asubuhi .\r\n\n \u200b \nB\u2028C  \U0001f600\n"
-    )
+    path = write(tmp_path, "a.txt", "\ufeffHabari ya asubuhi .\r\n\n\u200b\nB\u2028C  \U0001f600\n")
     assert list(read_text(path)) == [
         RawText("a.txt:1", "Habari ya asubuhi .", None),
         RawText("a.txt:4", "B\u2028C  \U0001f600", None),

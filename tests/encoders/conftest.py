@@ -28,6 +28,7 @@ SENTENCES = [
     "Die Kanzlerin besuchte gestern die Schule in Köln-Mülheim.",
     "¿Dónde vive la señora Núñez? En São Tomé!",
 ]
+VOCABULARY = [*SENTENCES, "passage:"]
 
 
 def quantise(weights: np.ndarray) -> bytes:
@@ -123,5 +124,5 @@ def trimmed(wheel: E5File, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from spacy_xner.encoders.convert import build_offline_encoder
 
     folder = tmp_path_factory.mktemp("real") / "encoder"
-    build_offline_encoder(folder, vocabulary=[*SENTENCES, "passage: "])
+    build_offline_encoder(folder, vocabulary=VOCABULARY)
     return folder

@@ -1,0 +1,39 @@
+"""Write the corpora of a benchmark in the form that the other commands read."""
+
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from wasabi import msg
+
+from spacy_xner.cli._app import command
+from spacy_xner.corpora.prepare import prepare_source, prepare_target
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@command("prepare", group=app)
+def prepare(
+    catalogue: Annotated[Path, typer.Argument(help="JSON file that lists the corpora.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the corpora.")],
+    sources: Annotated[str, typer.Option(help="Languages with labels.")],
+    targets: Annotated[str, typer.Option(help="Languages without.")],
+    limit: Annotated[int, typer.Option(help="Sentences a source at most, 0 for all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+) -> None:
+    """Convert sources and test sets, and check the unlabelled text for leakage."""
+    table = srsly.read_json(catalogue)
+    rows = []
+    for language in sources.split():
+        counts = prepare_source(table, language, output, limit=limit, seed=seed)
+        rows.append([language, "source", f"{counts['train']} train, {counts['dev']} dev"])
+    for language in targets.split():
+        counts = prepare_target(table, language, output, assets=Path("assets"))
+        text = f"{counts['unlabelled']} unlabelled, {counts['test']} test"
+        rows.append([language, "target", f"{text}, {counts['dropped']} dropped as leaked"])
+    msg.table(rows, header=["Language", "Role", "Sentences"])
+
+
+if __name__ == "__main__":
+    app()

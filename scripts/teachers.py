@@ -1,0 +1,64 @@
+"""Train one teacher for each source language, several at a time."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from wasabi import msg
+
+from spacy_xner.cli._app import command
+from spacy_xner.encoders import encoder_path
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@command("teachers", group=app)
+def teachers(
+    corpus: Annotated[Path, typer.Argument(help="Folder of <language>-train.spacy files.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the teachers.")],
+    sources: Annotated[str, typer.Option(help="Languages with labels.")],
+    config: Annotated[Path, typer.Option(help="Training config.")],
+    encoder: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],
+    built: Annotated[Path, typer.Option(help="Where the offline encoder was built.")],
+    epochs: Annotated[float, typer.Option(help="Passes over each corpus.")] = 3.0,
+    seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
+    jobs: Annotated[int, typer.Option(min=1, help="Teachers trained at once.")] = 1,
+) -> None:
+    """Train the teachers; one that was trained from the same inputs is left alone."""
+    # One thread each beats all threads for one after the other, and threads that outnumber the
+    # cores are several times slower than either.
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+
+    def run(language: str) -> tuple[str, int]:
+        arguments = [sys.executable, "-m", "spacy", "xner", "train"]
+        arguments += [str(config), "--output", str(output / language)]
+        arguments += ["--epochs", str(epochs), "--gpu-id", str(gpu_id)]
+        arguments += ["--paths.train", str(corpus / f"{language}-train.spacy")]
+        arguments += ["--paths.dev", str(corpus / f"{language}-dev.spacy")]
+        arguments += ["--paths.encoder", encoder_path(encoder, built), "--system.seed", str(seed)]
+        output.mkdir(parents=True, exist_ok=True)
+        log = output / f"{language}.log"
+        with log.open("w", encoding="utf8") as stream:
+            code = subprocess.run(
+                arguments, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False
+            ).returncode
+        if code:
+            msg.fail(f"The teacher '{language}' failed, see {log}", log.read_text("utf8")[-1500:])
+        else:
+            msg.good(f"Teacher '{language}'", output / language)
+        return language, code
+
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        results = list(pool.map(run, sources.split()))
+    if any(code for _, code in results):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,136 @@
+"""Annotate raw text with an ensemble and write the silver annotations as shards."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from .corpora.docs import RawText, text_files
+from .errors import Errors, XnerError
+from .evaluation.provenance import hash_file, package_versions
+from .pipeline.teacher_ensemble import TeacherEnsemble
+from .shards import write_bytes, write_docs
+
+MANIFEST = "manifest.json"
+
+
+def find_ensemble(nlp: Language) -> TeacherEnsemble:
+    """The `teacher_ensemble` of a pipeline.
+
+    RAISES (XnerError): X410 if the pipeline has none.
+    """
+    for _, pipe in nlp.pipeline:
+        if isinstance(pipe, TeacherEnsemble):
+            return pipe
+    raise XnerError(Errors.X410.format(found=nlp.pipe_names))
+
+
+def run_key(nlp: Language, source: Path, **settings: Any) -> str:
+    """SHA-256 over all that decides what the shards hold: teachers, configuration, input, settings.
+
+    nlp (Language): The pipeline with the ensemble.
+    source (Path): File or folder of text.
+    settings: Whatever else matters, JSON-able.
+    RETURNS (str): Hexadecimal.
+    """
+    files = [[file.name, hash_file(file, algorithm="sha256")] for file in text_files(source)]
+    data = {
+        "version": package_versions().get("spacy-xner"),
+        "config": nlp.config["components"],
+        "teachers": {
+            name: teacher.specification().get("sha256")
+            for name, teacher in find_ensemble(nlp).teachers.items()
+        },
+        "files": files,
+        "settings": settings,
+    }
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def annotate(
+    nlp: Language,
+    records: Iterable[RawText],
+    output: Path,
+    *,
+    key: str,
+    shard_size: int = 2000,
+    force: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Annotate texts and write shards of `shard_size` documents, then a manifest.
+
+    A shard appears under its name only when it is whole. A run that was interrupted goes on after
+    its last whole shard; the manifest is written after each.
+
+    nlp (Language): A pipeline with a `teacher_ensemble`.
+    records (Iterable[RawText]): Texts; those with words keep their tokens.
+    output (Path): Folder of the shards.
+    key (str): See `run_key`; shards of another key are not mixed with these.
+    shard_size (int): Documents a shard.
+    force (bool): Replace what an other run has left in the folder.
+    progress (Callable[[int], None]): Told the number of documents done.
+    RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "docs", "sha256".
+    RAISES (XnerError): X411 if the folder holds shards of another run, X308 for a bad shard size.
+    """
+    if shard_size < 1:
+        found = {"key": "shard_size", "value": shard_size, "expected": "1 or more"}
+        raise XnerError(Errors.X308.format(**found))
+    output.mkdir(parents=True, exist_ok=True)
+    shards = _resume(output, key, force)
+    stream = iter(records)
+    for shard in shards:
+        done = len(list(islice(stream, shard["docs"])))
+        if progress:
+            progress(done)
+    while batch := list(islice(stream, shard_size)):
+        docs = list(nlp.pipe(_to_docs(nlp, batch)))
+        name = f"part-{len(shards):05d}.spacy"
+        shards.append(
+            {"file": name, "docs": len(docs), "sha256": write_docs(output / name, docs)}
+        )
+        _write_manifest(output, key, shards)
+        if progress:
+            progress(len(docs))
+    _write_manifest(output, key, shards)
+    return shards
+
+
+def _to_docs(nlp: Language, records: Sequence[RawText]) -> Iterator[Doc]:
+    for record in records:
+        doc = Doc(nlp.vocab, words=record.words) if record.words else nlp.make_doc(record.text)
+        doc.user_data["id"] = record.id
+        yield doc
+
+
+def _resume(output: Path, key: str, force: bool) -> list[dict[str, Any]]:
+    """The whole shards that an earlier run with the same key left, up to the first that is not."""
+    found = sorted(output.glob("*.spacy"))
+    manifest: dict[str, Any] = {}
+    if (output / MANIFEST).is_file():
+        manifest = json.loads((output / MANIFEST).read_text(encoding="utf8"))
+    if found and manifest.get("key") != key:
+        if not force:
+            raise XnerError(Errors.X411.format(path=output, count=len(found)))
+        for file in found:
+            file.unlink()
+        return []
+    shards = []
+    for shard in manifest.get("shards", []):
+        file = output / shard["file"]
+        if not file.is_file() or hash_file(file, algorithm="sha256") != shard["sha256"]:
+            break
+        shards.append(shard)
+    for file in found:
+        if file.name not in {shard["file"] for shard in shards}:
+            file.unlink()
+    return shards
+
+
+def _write_manifest(output: Path, key: str, shards: Sequence[dict[str, Any]]) -> None:
+    text = json.dumps({"key": key, "shards": list(shards)}, indent=2) + "\n"
+    write_bytes(output / MANIFEST, text.encode("utf8"))

@@ -1,0 +1,33 @@
+"""`xner train`: `spacy train` with a number of epochs instead of steps, skipped when done before."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from wasabi import msg
+
+from ._app import command
+from ._util import setup_gpu
+
+EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@command("train", context_settings=EXTRA)
+def train_command(
+    ctx: typer.Context,
+    config: Annotated[Path, typer.Argument(help="Training config.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the pipelines.")],
+    epochs: Annotated[float, typer.Option(min=0.0, help="Passes over the corpus.")] = 3.0,
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
+) -> None:
+    """Train a pipeline. Further options override the config: --paths.train corpus/en.spacy."""
+    from spacy.cli._util import parse_config_overrides
+
+    from ..training.run import train_pipeline
+
+    setup_gpu(gpu_id)
+    overrides = parse_config_overrides(ctx.args)
+    if train_pipeline(config, output, overrides=overrides, epochs=epochs, gpu_id=gpu_id):
+        msg.good("Trained", output)
+    else:
+        msg.info(f"Nothing to do: {output} was trained from the same inputs")

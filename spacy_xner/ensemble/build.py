@@ -1,0 +1,60 @@
+"""Make a pipeline with a `teacher_ensemble` from a config and some trained pipelines."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+from spacy.util import load_config, load_model_from_config
+
+from ..errors import Errors, XnerError
+from ..labels import check_label_map
+
+COMPONENT = "teacher_ensemble"
+
+
+def build_ensemble(
+    config: Path,
+    teachers: Mapping[str, str],
+    *,
+    span_teachers: Mapping[str, str] | None = None,
+    label_map: Mapping[str, str] | None = None,
+) -> Language:
+    """Add a block for each teacher to the config's `teacher_ensemble` and make the pipeline.
+
+    config (Path): E.g. configs/ensemble.cfg; it may name teachers of its own.
+    teachers (Mapping[str, str]): Path or package of `xner` pipelines, by name.
+    span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
+    label_map (Mapping[str, str]): For all teachers added here.
+    RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
+    RAISES (XnerError): X601 if there is no config, X413 if it cannot be used, X002 for a label map
+        that names another class.
+    """
+    if not config.is_file():
+        raise XnerError(Errors.X601.format(path=config))
+    found = load_config(config)
+    if COMPONENT not in found.get("components", {}):
+        raise XnerError(Errors.X410.format(found=list(found.get("components", {}))))
+    settings: dict[str, Any] = found["components"][COMPONENT]
+    settings.setdefault("teachers", {})
+    if label_map and "labels" in settings:
+        check_label_map(label_map, settings["labels"])
+    kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers or {}}
+    for kind, named in kinds.items():
+        for name, path in named.items():
+            settings["teachers"][name] = {
+                "@misc": f"spacy-xner.{kind}.v1",
+                "path": path,
+                "label_map": dict(label_map or {}),
+            }
+    try:
+        return load_model_from_config(found, auto_fill=True)
+    except XnerError:
+        raise
+    except ValueError as err:  # thinc's ConfigValidationError and catalogue's unknown names
+        raise XnerError(Errors.X413.format(path=config, reason=_first_lines(err))) from err
+
+
+def _first_lines(err: ValueError) -> str:
+    """What a config error says, without the list of all names that are registered."""
+    return str(err).strip().split("Available names")[0].strip().replace("\n", " ")[:400]

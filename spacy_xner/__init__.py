@@ -1,3 +1,3 @@
-"""Named entity recognition for languages without labelled data: teacher-student learning for spaCy."""
+"""Named entity recognition without labelled data: teacher-student learning for spaCy."""
 
 __version__ = "0.1.0"

@@ -15,8 +15,8 @@ from .errors import Errors, XnerError
 
 
 def project_tokens(
-    distribution: NDArray[np.floating], source: Doc, target: Doc
-) -> NDArray[np.floating]:
+    distribution: NDArray[np.float64], source: Doc, target: Doc
+) -> NDArray[np.float64]:
     """Give the target's tokens the label distributions of the source's tokens.
 
     distribution (Array of shape (source tokens, tags)): Columns O, B-x, I-x, B-y, I-y, ...
@@ -52,7 +52,7 @@ def _offsets(doc: Doc) -> list[tuple[int, int]]:
     return [(token.idx, token.idx + len(token)) for token in doc]
 
 
-def _continued(row: NDArray[np.floating]) -> NDArray[np.floating]:
+def _continued(row: NDArray[np.float64]) -> NDArray[np.float64]:
     """The later parts of a split token go on with what its first part began."""
     result = row.copy()
     result[2::2] += result[1::2]
@@ -60,7 +60,7 @@ def _continued(row: NDArray[np.floating]) -> NDArray[np.floating]:
     return result
 
 
-def _merged(parts: Sequence[NDArray[np.floating]]) -> NDArray[np.floating]:
+def _merged(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """One row for several tokens that the target holds as one."""
     if len(parts) == 1:
         return parts[0]

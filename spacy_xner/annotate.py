@@ -12,7 +12,8 @@ from spacy.tokens import Doc
 
 from .corpora.docs import RawText, text_files
 from .errors import Errors, XnerError
-from .evaluation.provenance import hash_file, package_versions
+from .evaluation.provenance import package_versions
+from .hashing import hash_file
 from .pipeline.teacher_ensemble import TeacherEnsemble
 from .shards import write_bytes, write_docs
 

@@ -27,8 +27,8 @@ class Errors(metaclass=_WithCodes):
         "Convert the corpus with 'xner convert', which repairs other schemes."
     )
     X002 = (
-        "Found a label map that sends '{label}' to '{target}', expected one of {labels} or an empty "
-        "string (drop the class). Change the map or the 'labels' setting."
+        "Found a label map that sends '{label}' to '{target}', expected one of {labels} or an "
+        "empty string (drop the class). Change the map or the 'labels' setting."
     )
     X003 = (
         "Found an array of shape {found}, expected {expected}: one row a token, one column a tag."
@@ -71,10 +71,6 @@ class Errors(metaclass=_WithCodes):
         "Found '{path}', which is not empty and was not built by this command. Name another "
         "folder, or remove it yourself."
     )
-    X107 = (
-        "Cannot read line {line} of '{path}' ({reason}), expected UTF-8: one sentence a line in "
-        "a .txt file, one object with a string 'text' a line in a .jsonl file."
-    )
     X108 = (
         "Cannot load the checkpoint '{path}' ({reason}). Expected a folder with config.json, "
         "the weights and a tokenizer."
@@ -86,8 +82,9 @@ class Errors(metaclass=_WithCodes):
 
     # X2: corpora and assets
     X201 = (
-        "Found a malformed line in '{path}', line {line}: {text!r} ({reason}). Expected {expected}. "
-        "Correct the line, choose another --format, or leave such sentences out with --skip-bad."
+        "Found a malformed line in '{path}', line {line}: {text!r} ({reason}). Expected "
+        "{expected}. Correct the line, choose another --format, or leave such sentences out with "
+        "--skip-bad."
     )
     X202 = "Found the column format '{format}', expected one of {formats}. Change --format."
     X203 = (
@@ -121,8 +118,8 @@ class Errors(metaclass=_WithCodes):
     )
     X210 = "Found the asset '{dest}', which lies outside the project folder. Change its 'dest'."
     X211 = (
-        "{count} assets are missing, the first: {examples}. Fetch them with 'spacy project assets', "
-        "or set XNER_ASSET_MIRROR to a folder that holds raw/<repository>/<path> and "
+        "{count} assets are missing, the first: {examples}. Fetch them with 'spacy project "
+        "assets', or set XNER_ASSET_MIRROR to a folder that holds raw/<repository>/<path> and "
         "unlabelled/<language>.txt. Texts without a public address come from a mirror only."
     )
     X212 = "Found no language '{language}' in '{path}', expected one of {known}."
@@ -150,8 +147,8 @@ class Errors(metaclass=_WithCodes):
         "'spacy-xner.TransformerEncoder.v1'. Install it with: pip install 'spacy-xner[train]'"
     )
     X302 = (
-        "Found frozen_layers = {found}, expected 0 to {expected}: at least one layer must be left to "
-        "train. Change 'frozen_layers' in the encoder's block of the config."
+        "Found frozen_layers = {found}, expected 0 to {expected}: at least one layer must be left "
+        "to train. Change 'frozen_layers' in the encoder's block of the config."
     )
     X303 = (
         "Found no entity labels for '{name}': no training example has an entity. Give annotated "
@@ -177,8 +174,8 @@ class Errors(metaclass=_WithCodes):
 
     # X4: teachers and the ensemble
     X401 = (
-        "Cannot load the teacher '{name}' from '{path}' ({reason}). Train it, install it, or change "
-        "the path in [components.teacher_ensemble.teachers.{name}]."
+        "Cannot load the teacher '{name}' from '{path}' ({reason}). Train it, install it, or "
+        "change the path in [components.teacher_ensemble.teachers.{name}]."
     )
     X402 = (
         "Found no label of the ensemble ({labels}) among those of the teacher '{name}' "
@@ -197,12 +194,12 @@ class Errors(metaclass=_WithCodes):
         'tokens = "target" for this teacher.'
     )
     X406 = (
-        "Found the teacher '{name}' with the hash {found}, expected {expected}: it has changed since "
-        "the ensemble was saved. Save the ensemble again, or bring the teacher back."
+        "Found the teacher '{name}' with the hash {found}, expected {expected}: it has changed "
+        "since the ensemble was saved. Save the ensemble again, or bring the teacher back."
     )
     X407 = (
-        "Found {found} distributions from the teacher '{name}' for {expected} documents, or a wrong "
-        "number of rows in one of them. The teacher must give one row a token."
+        "Found {found} distributions from the teacher '{name}' for {expected} documents, or a "
+        "wrong number of rows in one of them. The teacher must give one row a token."
     )
     X408 = (
         "Found no component that sets entities in the teacher '{name}', expected an 'xner' pipe "

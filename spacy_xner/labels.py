@@ -12,7 +12,7 @@ Entity = tuple[int, int, str]
 
 
 def iob2_tags(labels: Iterable[str]) -> tuple[str, ...]:
-    """The IOB2 tag set of some entity types: O first, then B and I of each label in the given order.
+    """The IOB2 tag set of some entity types: O, then B and I of each label in the given order.
 
     labels (Iterable[str]): Entity types, e.g. ["LOC", "PER"].
     RETURNS (Tuple[str]): e.g. ("O", "B-LOC", "I-LOC", "B-PER", "I-PER").
@@ -98,6 +98,6 @@ def projection(
     for row, tag in enumerate(source_tags):
         prefix, label = split_tag(tag)
         matrix[row, column.get(f"{prefix}-{label_map.get(label, label)}", 0)] = 1.0
-    taught = matrix.any(axis=0)
+    taught: NDArray[np.bool_] = np.any(matrix, axis=0)
     taught[0] = True
     return matrix, taught

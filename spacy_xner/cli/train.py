@@ -1,4 +1,4 @@
-"""`xner train`: `spacy train` with a number of epochs instead of steps, skipped when done before."""
+"""`xner train`: `spacy train` by epochs instead of steps, skipped when done before."""
 
 from pathlib import Path
 from typing import Annotated

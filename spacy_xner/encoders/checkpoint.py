@@ -67,15 +67,6 @@ def texts_digest(texts: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def folder_digest(folder: Path) -> str:
-    """The sha256 over the names and the contents of the files in a folder."""
-    total = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
-        with path.open("rb") as file:
-            total.update(path.name.encode("utf8") + hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()
-
-
 @contextmanager
 def new_folder(target: Path) -> Iterator[Path]:
     """Give a temporary folder that takes the target's place when the block ends without an error.

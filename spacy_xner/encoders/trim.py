@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors, XnerError
-from .checkpoint import Manifest, TextDigest, folder_digest, new_folder, save_tokenizer
+from ..hashing import hash_folder
+from .checkpoint import Manifest, TextDigest, new_folder, save_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -125,7 +126,7 @@ def trim_checkpoint(source: Path, output: Path, texts: Iterable[str]) -> Manifes
         # Weights that the source does not have (a pooler) were drawn at random: leave them out.
         state = {k: v for k, v in model.state_dict().items() if k not in report["missing_keys"]}
         model.save_pretrained(folder, state_dict=state)
-        manifest = Manifest(folder_digest(source), len(kept), digest.hexdigest())
+        manifest = Manifest(hash_folder(source), len(kept), digest.hexdigest())
         manifest.write(folder)
     return manifest
 

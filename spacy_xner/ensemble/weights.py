@@ -1,8 +1,8 @@
 """Who is heard: each function gives every teacher a weight at every token.
 
 A weight function takes the documents and their `Votes` and returns an array of shape
-(tokens, teachers) whose rows sum to 1. Language-level weights repeat one row, sentence-level weights
-repeat it over a document, token-level weights use the votes.
+(tokens, teachers) whose rows sum to 1. Language-level weights repeat one row, sentence-level
+weights repeat it over a document, token-level weights use the votes.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,6 +1,5 @@
 """Where a figure comes from: versions, model, data, machine, command."""
 
-import hashlib
 import os
 import platform
 import shlex
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from spacy.language import Language
+
+from ..hashing import hash_file, hash_folder
 
 PACKAGES = (
     "spacy-xner",
@@ -35,25 +36,6 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
-
-
-def hash_file(path: Path, *, algorithm: str = "md5") -> str:
-    """The checksum of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
-
-
-def hash_folder(path: Path) -> str:
-    """A SHA-256 over the names and bytes of all files below a folder, in hexadecimal.
-
-    It depends on neither the folder's own name nor file times; compiled Python is left out.
-    """
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix()):
-        if file.is_file() and "__pycache__" not in file.parts:
-            line = f"{hash_file(file, algorithm='sha256')}  {file.relative_to(path).as_posix()}\n"
-            digest.update(line.encode("utf8"))
-    return digest.hexdigest()
 
 
 def git_commit(folder: Path) -> str | None:

@@ -11,7 +11,7 @@ from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d
 
 Loss = Callable[[Floats2d, Floats2d, Floats1d], tuple[float, Floats2d]]
-"""(logits, target, weights) -> (loss, gradient); shapes (tokens, tags), (tokens, tags), (tokens,)."""
+"""(logits, target, weights) -> (loss, gradient); logits, target and gradient: (tokens, tags)."""
 
 
 def softmax(logits: Floats2d) -> Floats2d:
@@ -21,7 +21,7 @@ def softmax(logits: Floats2d) -> Floats2d:
     RETURNS (Floats2d): Rows sum to 1.
     """
     xp = get_array_module(logits)
-    shifted = xp.exp(logits - logits.max(axis=1, keepdims=True))
+    shifted = xp.exp(logits - xp.max(logits, axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
@@ -39,10 +39,10 @@ def soft_cross_entropy(
     """
     xp = get_array_module(logits)
     scale = _scale(weights)
-    peak = logits.max(axis=1, keepdims=True)
+    peak: Floats2d = xp.max(logits, axis=1, keepdims=True)
     log_probs = logits - peak - xp.log(xp.exp(logits - peak).sum(axis=1, keepdims=True))
     losses = -(target * log_probs).sum(axis=1)
-    return float((losses * scale).sum()), (xp.exp(log_probs) - target) * scale[:, None]
+    return float((losses * scale).sum()), (xp.exp(log_probs) - target) * scale.reshape((-1, 1))
 
 
 def mean_squared_error(
@@ -55,10 +55,10 @@ def mean_squared_error(
     scale = _scale(weights)
     probs = softmax(logits)
     difference = probs - target
-    losses = (difference**2).mean(axis=1)
+    losses: Floats1d = (difference**2).mean(axis=1)
     d_probs = 2.0 * difference / logits.shape[1]
     d_logits = probs * (d_probs - (d_probs * probs).sum(axis=1, keepdims=True))
-    return float((losses * scale).sum()), d_logits * scale[:, None]
+    return float((losses * scale).sum()), d_logits * scale.reshape((-1, 1))
 
 
 def _scale(weights: Floats1d) -> Floats1d:

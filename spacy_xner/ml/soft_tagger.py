@@ -24,7 +24,7 @@ def build_soft_tagger(
     """
     width = tok2vec.maybe_get_dim("nO")
     output_layer: Model[Floats2d, Floats2d] = Linear(nO, width, init_W=zero_init)
-    scaled = Model("scale", _scale_forward, attrs={"scale": scale})
+    scaled: Model[Floats2d, Floats2d] = Model("scale", _scale_forward, attrs={"scale": scale})
     head: Model = chain(LayerNorm(width), output_layer, scaled)
     model: Model[list[Doc], list[Floats2d]] = chain(tok2vec, with_array(head))
     model.set_ref("tok2vec", tok2vec)

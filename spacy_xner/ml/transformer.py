@@ -68,7 +68,7 @@ def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
     # A handful of texts is enough to learn the width; the sample that spaCy hands over is not
     # worth a forward pass.
     model.layers[0].initialize(X=X[:1] if X else X)
-    model.set_dim("nO", torch_module(model).config.hidden_size)
+    model.set_dim("nO", torch_module(model).config.hidden_size)  # type: ignore[union-attr,arg-type]
 
 
 def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
@@ -84,7 +84,8 @@ def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats
 
 def torch_module(model: Model) -> "nn.Module":
     """The Hugging Face module inside an encoder built here."""
-    return model.layers[0].layers[0].layers[0].transformer
+    hf_wrapper: Any = model.layers[0].layers[0].layers[0]
+    return hf_wrapper.transformer
 
 
 def freeze(module: "nn.Module", *, embeddings: bool, layers: int) -> None:

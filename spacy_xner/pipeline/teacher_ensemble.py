@@ -41,7 +41,8 @@ SPECIFICATION = "ensemble.json"
 def make_teacher_ensemble(
     nlp: Language,
     name: str,
-    teachers: dict[str, Teacher],
+    # Not dict[str, Teacher]: the config is validated before the blocks become objects.
+    teachers: dict[str, Any],
     labels: list[str],
     weights: Weights,
     pool: Pool,

@@ -276,10 +276,10 @@ class Xner(TrainablePipe):
         self, logits: list[Floats2d], target: list[NDArray], weights: list[NDArray]
     ) -> tuple[float, list[Floats2d]]:
         ops = self.model.ops
+        flat_target: Any = np.concatenate(target)
+        flat_weights: Any = np.concatenate(weights)
         loss, gradient = self.loss(
-            ops.xp.concatenate(logits),
-            ops.asarray2f(np.concatenate(target)),
-            ops.asarray1f(np.concatenate(weights)),
+            ops.xp.concatenate(logits), ops.asarray2f(flat_target), ops.asarray1f(flat_weights)
         )
         ends = np.cumsum([len(rows) for rows in logits])[:-1]
         return loss, ops.xp.split(ops.asarray2f(gradient), ends.tolist())

@@ -33,7 +33,7 @@ class Teacher(Protocol):
         """
 
     def specification(self) -> dict[str, Any]:
-        """What identifies the teacher (JSON-able): path, name, version, hash. Known after `load`."""
+        """What identifies the teacher, for JSON: path, name, version, hash. Known after `load`."""
 
     def relocate(self, path: Path) -> None:
         """Where the teacher may lie, as seen from a saved ensemble, if it is not where it was."""

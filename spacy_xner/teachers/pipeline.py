@@ -1,6 +1,5 @@
-"""spaCy pipelines as teachers: `xner` pipelines give distributions, any other gives its entities."""
+"""spaCy pipelines as teachers: `xner` pipes give distributions, any other gives its entities."""
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from spacy.tokens import Doc
 
 from ..align import project_tokens
 from ..errors import Errors, XnerError
+from ..hashing import hash_folder
 from ..labels import iob2_tags
 from .sharing import share_parameters
 
@@ -25,8 +25,8 @@ class PipelineTeacher(ABC):
 
     path (str): Path or package name of the pipeline.
     label_map (Dict[str, str]): Its label to the ensemble's label; "" for none.
-    tokens (str): "target": the teacher reads the ensemble's tokens. "teacher": it reads the raw text
-        with its own tokenizer, and its answers are aligned by character positions.
+    tokens (str): "target": the teacher reads the ensemble's tokens. "teacher": it reads the raw
+        text with its own tokenizer, and its answers are aligned by character positions.
     """
 
     def __init__(self, path: str, *, label_map: dict[str, str], tokens: Tokens) -> None:
@@ -64,7 +64,7 @@ class PipelineTeacher(ABC):
             "kind": type(self).__name__,
             "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
             "version": nlp.meta["version"],
-            "sha256": folder_hash(nlp.path) if nlp.path else None,
+            "sha256": hash_folder(nlp.path) if nlp.path else None,
             "labels": list(self.labels),
             "label_map": self.label_map,
         }
@@ -176,22 +176,10 @@ class SpanTeacher(PipelineTeacher):
         return results
 
 
-def folder_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files in a folder."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        if "__pycache__" in file.parts:
-            continue
-        digest.update(file.relative_to(folder).as_posix().encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
 def make_xner_teacher(
     path: str, label_map: dict[str, str] | None = None, tokens: Tokens = "target"
 ) -> XnerTeacher:
-    """Registered as `spacy-xner.XnerTeacher.v1`; the settings are described at `PipelineTeacher`."""
+    """Registered as `spacy-xner.XnerTeacher.v1`; for the settings see `PipelineTeacher`."""
     return XnerTeacher(path, label_map=dict(label_map or {}), tokens=tokens)
 
 

@@ -18,7 +18,7 @@ Reader = Callable[[Language], Iterator[Example]]
 
 
 def make_silver_corpus(
-    path: Path,
+    path: Path | None,
     folders: list[str] | None = None,
     max_length: int = 0,
     limit: int = 0,
@@ -30,7 +30,7 @@ def make_silver_corpus(
     `spacy.Corpus.v1` drops user data, and with it every distribution, as soon as it cuts a document
     or augments it; this reader keeps them.
 
-    path (Path): A .spacy file or a folder of them.
+    path (Path): A .spacy file or a folder of them; may be null until it is read.
     folders (List[str]): Read only these sub-folders of the path, e.g. one for each language.
     max_length (int): Longer documents are cut into pieces of at most so many tokens, at a sentence
         end or outside entities if possible; 0 for no limit. Nothing is lost.
@@ -50,6 +50,9 @@ def make_silver_corpus(
         raise XnerError(Errors.X308.format(**found))
 
     def read(nlp: Language) -> Iterator[Example]:
+        if path is None:
+            expected = "a .spacy file or a folder"
+            raise XnerError(Errors.X308.format(key="path", value=path, expected=expected))
         count = dropped = 0
         paths = [Path(path) / folder for folder in folders or [""]]
         for doc in chain.from_iterable(read_docs(part, nlp.vocab) for part in paths):
@@ -67,8 +70,9 @@ def make_silver_corpus(
             for piece in split_doc(doc, max_length) if max_length else [doc]:
                 yield Example(_blank_copy(piece, nlp.vocab), piece)
         if count == dropped:
-            found = {"docs": count, "dropped": dropped, "minimum": min_confidence}
-            raise XnerError(Errors.X306.format(path=path, **found))
+            raise XnerError(
+                Errors.X306.format(path=path, docs=count, dropped=dropped, minimum=min_confidence)
+            )
 
     return read
 

@@ -10,7 +10,8 @@ from spacy.util import load_config
 from spacy.vocab import Vocab
 
 from ..errors import Errors, XnerError
-from ..evaluation.provenance import hash_file, package_versions
+from ..evaluation.provenance import package_versions
+from ..hashing import hash_file
 from ..shards import read_docs, spacy_files, write_bytes
 
 STAMP = "xner.json"
@@ -20,7 +21,12 @@ MIN_STEPS = 150
 
 
 def count_steps(
-    train: Path, *, epochs: float, batch_words: int, limit: int = 0, folders: list[str] | None = None
+    train: Path,
+    *,
+    epochs: float,
+    batch_words: int,
+    limit: int = 0,
+    folders: list[str] | None = None,
 ) -> int:
     """How many updates some epochs over a corpus need.
 

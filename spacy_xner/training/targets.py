@@ -59,9 +59,10 @@ def _aligned_biluo(example: Example) -> list[str | None]:
     off directly is ten times faster than spaCy's alignment.
     """  # noqa: D205
     reference = example.reference
-    if [t.text for t in reference] != [t.text for t in example.predicted]:
-        return example.get_aligned_ner()
     tags: list[str | None] = []
+    if [t.text for t in reference] != [t.text for t in example.predicted]:
+        tags += example.get_aligned_ner()
+        return tags
     for token in reference:
         iob = token.ent_iob_
         tags.append(None if not iob else "O" if iob == "O" else f"{iob}-{token.ent_type_}")

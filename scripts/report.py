@@ -1,0 +1,34 @@
+"""Print the scores of a run, and where its package lies."""
+
+from pathlib import Path
+from typing import Annotated
+
+import srsly
+import typer
+from wasabi import msg
+
+from spacy_xner.cli._app import command
+from spacy_xner.errors import Errors, XnerError
+from spacy_xner.evaluation.systems import markdown_table
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@command("report", group=app)
+def report(
+    scores: Annotated[Path, typer.Argument(help="JSON file of scripts/evaluate.py.")],
+    packages: Annotated[Path, typer.Argument(help="Folder of the packages.")],
+    package: Annotated[str, typer.Option(help="Name and version of the package.")],
+) -> None:
+    """Print a table of F1 scores and the path of the wheel."""
+    if scores.is_file():
+        msg.divider("F1, exact spans")
+        print(markdown_table(srsly.read_json(scores)))
+    wheels = sorted(packages.glob(f"{package}/dist/*.whl"))
+    if not wheels:
+        raise XnerError(Errors.X601.format(path=packages / package / "dist" / "*.whl"))
+    msg.good("The student, ready to install with pip", wheels[-1])
+
+
+if __name__ == "__main__":
+    app()

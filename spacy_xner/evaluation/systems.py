@@ -1,0 +1,119 @@
+"""Score every teacher, the ensemble and a student on the same test sets, and compare them."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from spacy.language import Language
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+
+from ..silver import SPANS_KEY
+from .bootstrap import paired_bootstrap, paired_bootstrap_macro, sentence_counts
+from .report import entity_sets, predict, score_language
+
+ENSEMBLE, STUDENT = "ensemble", "student"
+Systems = dict[str, list[Example]]
+
+
+def systems_from_votes(examples: Sequence[Example]) -> Systems:
+    """Read the answers of the ensemble and of each teacher off annotated documents.
+
+    The teachers are what "direct transfer" means: a pipeline of another language, used as it is.
+
+    examples (Sequence[Example]): Their predicted side was annotated by a `teacher_ensemble` with
+        `keep_votes`.
+    RETURNS (Dict[str, List[Example]]): By system, examples whose predicted `doc.ents` are the
+        system's entities, none left out for a low score. Teachers come first.
+    """
+    keys = sorted({key for eg in examples for key in eg.x.spans if key.startswith(f"{SPANS_KEY}/")})
+    names = {key.removeprefix(f"{SPANS_KEY}/"): key for key in keys} | {ENSEMBLE: SPANS_KEY}
+    return {
+        name: [Example(_with_entities(eg.x, key), eg.y) for eg in examples]
+        for name, key in names.items()
+    }
+
+
+def _with_entities(doc: Doc, key: str) -> Doc:
+    words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
+    copy = Doc(doc.vocab, words=words, spaces=spaces)
+    spans = [Span(copy, span.start, span.end, label=span.label) for span in doc.spans[key]]
+    scores = {"scores": list(doc.spans[key].attrs["scores"])}
+    copy.set_ents(spans)
+    copy.spans["xner"] = SpanGroup(copy, name="xner", spans=spans, attrs=scores)
+    return copy
+
+
+def evaluate_systems(
+    ensemble: Language,
+    students: Mapping[str, Language],
+    docs_by_language: Mapping[str, Sequence[Doc]],
+    labels: Sequence[str],
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score all systems on all test sets.
+
+    ensemble (Language): A pipeline with a `teacher_ensemble` that keeps votes.
+    students (Mapping[str, Language]): Further pipelines, by name.
+    docs_by_language (Mapping[str, Sequence[Doc]]): Gold docs, one sentence a doc.
+    labels (Sequence[str]): The classes that count; others count as O.
+    samples (int): Resamples of the paired bootstrap.
+    seed (int): Of the bootstrap.
+    RETURNS (Dict[str, Any]): JSON-able. "systems": by name "languages" (see `score_language`) and
+        "macro" F1; "comparisons": "<student> - <system>" for each other system, by language and
+        macro, see `paired_bootstrap`.
+    """
+    scores: dict[str, dict[str, Any]] = {}
+    counts: dict[str, list[Any]] = {}
+    for language, gold in docs_by_language.items():
+        systems = systems_from_votes(predict(ensemble, gold)[0])
+        for name, nlp in students.items():
+            systems[name] = predict(nlp, gold)[0]
+        for name, examples in systems.items():
+            row = score_language(examples, labels, language=language)
+            scores.setdefault(name, {})[language] = row
+            counts.setdefault(name, []).append(
+                sentence_counts(*entity_sets(examples, labels, language=language))
+            )
+    languages = list(docs_by_language)
+    return {
+        "labels": list(labels),
+        "systems": {
+            name: {
+                "languages": rows,
+                "macro": {"f1": fmean(row["micro"]["f1"] for row in rows.values())},
+            }
+            for name, rows in scores.items()
+        },
+        "comparisons": {
+            f"{name} - {other}": {
+                "languages": {
+                    language: paired_bootstrap(a, b, samples=samples, seed=seed)
+                    for language, a, b in zip(languages, counts[name], counts[other], strict=True)
+                },
+                "macro": paired_bootstrap_macro(
+                    list(zip(counts[name], counts[other], strict=True)), samples=samples, seed=seed
+                ),
+            }
+            for name in students
+            for other in counts
+            if other != name
+        },
+    }
+
+
+def markdown_table(report: Mapping[str, Any]) -> str:
+    """F1 of each system (rows) on each language (columns) in per cent, as a Markdown table."""
+    systems = report["systems"]
+    languages = list(next(iter(systems.values()))["languages"])
+    lines = [
+        "| system | " + " | ".join([*languages, "average"]) + " |",
+        "| --- |" + " ---: |" * (len(languages) + 1),
+    ]
+    for name, system in systems.items():
+        cells = [system["languages"][language]["micro"]["f1"] for language in languages]
+        cells.append(system["macro"]["f1"])
+        lines.append(f"| {name} | " + " | ".join(f"{100 * f1:.1f}" for f1 in cells) + " |")
+    return "\n".join(lines) + "\n"

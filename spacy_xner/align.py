@@ -67,8 +67,9 @@ def _merged(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     rows = np.stack(parts)
     begin, inside = rows[:, 1::2], rows[:, 2::2]
     mass = begin + inside
-    share = np.divide(begin, mass, out=np.zeros_like(mass), where=mass > 0).max(axis=0)
-    mean = mass.mean(axis=0)
+    # Against the largest mass: a part that is all but surely outside has no say.
+    mean, most = mass.mean(axis=0), mass.max(axis=0)
+    share = np.divide(begin.max(axis=0), most, out=np.zeros_like(most), where=most > 0)
     result = np.empty(rows.shape[1])
     result[0] = rows[:, 0].mean()
     result[1::2], result[2::2] = mean * share, mean * (1.0 - share)

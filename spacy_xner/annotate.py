@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,7 @@ from .pipeline.teacher_ensemble import TeacherEnsemble
 from .shards import write_bytes, write_docs
 
 MANIFEST = "manifest.json"
+PART = re.compile(r"part-\d{5,}\.spacy")
 
 
 def find_ensemble(nlp: Language) -> TeacherEnsemble:
@@ -61,7 +63,7 @@ def annotate(
     key: str,
     shard_size: int = 2000,
     force: bool = False,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], object] | None = None,
 ) -> list[dict[str, Any]]:
     """Annotate texts and write shards of `shard_size` documents, then a manifest.
 
@@ -74,8 +76,8 @@ def annotate(
     key (str): See `run_key`; shards of another key are not mixed with these.
     shard_size (int): Documents a shard.
     force (bool): Replace what an other run has left in the folder.
-    progress (Callable[[int], None]): Told the number of documents done.
-    RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "docs", "sha256".
+    progress (Callable[[int], object]): Told the number of texts done.
+    RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
     RAISES (XnerError): X411 if the folder holds shards of another run, X308 for a bad shard size.
     """
     if shard_size < 1:
@@ -85,18 +87,18 @@ def annotate(
     shards = _resume(output, key, force)
     stream = iter(records)
     for shard in shards:
-        done = len(list(islice(stream, shard["docs"])))
+        done = len(list(islice(stream, shard["texts"])))
         if progress:
             progress(done)
     while batch := list(islice(stream, shard_size)):
         docs = list(nlp.pipe(_to_docs(nlp, batch)))
         name = f"part-{len(shards):05d}.spacy"
-        shards.append(
-            {"file": name, "docs": len(docs), "sha256": write_docs(output / name, docs)}
-        )
+        # A pipeline's error handler may leave documents out.
+        counts = {"texts": len(batch), "docs": len(docs)}
+        shards.append({"file": name, **counts, "sha256": write_docs(output / name, docs)})
         _write_manifest(output, key, shards)
         if progress:
-            progress(len(docs))
+            progress(len(batch))
     _write_manifest(output, key, shards)
     return shards
 
@@ -111,25 +113,31 @@ def _to_docs(nlp: Language, records: Sequence[RawText]) -> Iterator[Doc]:
 def _resume(output: Path, key: str, force: bool) -> list[dict[str, Any]]:
     """The whole shards that an earlier run with the same key left, up to the first that is not."""
     found = sorted(output.glob("*.spacy"))
-    manifest: dict[str, Any] = {}
-    if (output / MANIFEST).is_file():
-        manifest = json.loads((output / MANIFEST).read_text(encoding="utf8"))
-    if found and manifest.get("key") != key:
-        if not force:
-            raise XnerError(Errors.X411.format(path=output, count=len(found)))
-        for file in found:
-            file.unlink()
-        return []
+    # What we did not write is never removed.
+    ours = [file for file in found if PART.fullmatch(file.name)]
+    manifest = _read_manifest(output)
     shards = []
-    for shard in manifest.get("shards", []):
-        file = output / shard["file"]
-        if not file.is_file() or hash_file(file, algorithm="sha256") != shard["sha256"]:
-            break
-        shards.append(shard)
-    for file in found:
-        if file.name not in {shard["file"] for shard in shards}:
+    if manifest["key"] == key:
+        for shard in manifest["shards"]:
+            file = output / shard["file"]
+            if not file.is_file() or hash_file(file, algorithm="sha256") != shard["sha256"]:
+                break
+            shards.append(shard)
+    elif found and not (force and found == ours):
+        raise XnerError(Errors.X411.format(path=output, count=len(found)))
+    kept = {shard["file"] for shard in shards}
+    for file in ours:
+        if file.name not in kept:
             file.unlink()
     return shards
+
+
+def _read_manifest(output: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((output / MANIFEST).read_text(encoding="utf8"))
+        return {"key": manifest["key"], "shards": list(manifest["shards"])}
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {"key": None, "shards": []}  # none, or not ours: all is annotated anew
 
 
 def _write_manifest(output: Path, key: str, shards: Sequence[dict[str, Any]]) -> None:

@@ -5,9 +5,45 @@ X1 encoders; X2 corpora and assets; X3 the xner pipe and training; X4 teachers a
 X5 evaluation; X6 the command line.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 
 class XnerError(ValueError):
     """An error that the user can act on. The command line prints it without a traceback."""
+
+
+def reason(err: Exception) -> str:
+    """What an error says, on one line.
+
+    spaCy goes on to list every registered name, and thinc to print the whole block: both are cut.
+
+    err (Exception): Any error.
+    RETURNS (str): Begins with the error's type where its message alone says little.
+    """
+    lines = str(err).strip().split("\n\n")[0].splitlines()
+    text = " ".join(" ".join(line for line in lines if not line.startswith("{")).split())
+    plain = text and isinstance(err, OSError | ValueError | ImportError)
+    return text if plain else f"{type(err).__name__} {text}".strip()
+
+
+@contextmanager
+def config_errors(path: Path) -> Iterator[None]:
+    """Turn what spaCy, thinc and configparser raise for a wrong config into one readable error.
+
+    path (Path): The config, for the message.
+    RAISES (XnerError): X607.
+    """
+    from configparser import Error as ParserError
+
+    from catalogue import RegistryError
+    from thinc.api import ConfigValidationError
+
+    try:
+        yield
+    except (ConfigValidationError, RegistryError, ParserError, ImportError) as err:
+        raise XnerError(Errors.X607.format(path=path, reason=reason(err))) from err
 
 
 class _WithCodes(type):
@@ -172,6 +208,11 @@ class Errors(metaclass=_WithCodes):
     )
     X308 = "Found {key} = {value}, expected {expected}. Change it in the config."
 
+    X309 = (
+        "Found the batch size {found} in '{path}', expected a number of tokens to derive the number "
+        "of steps from. Set [training.batcher] size, or use 'spacy train' with max_steps."
+    )
+
     # X4: teachers and the ensemble
     X401 = (
         "Cannot load the teacher '{name}' from '{path}' ({reason}). Train it, install it, or "
@@ -198,8 +239,8 @@ class Errors(metaclass=_WithCodes):
         "since the ensemble was saved. Save the ensemble again, or bring the teacher back."
     )
     X407 = (
-        "Found {found} distributions from the teacher '{name}' for {expected} documents, or a "
-        "wrong number of rows in one of them. The teacher must give one row a token."
+        "Found {found} from the teacher '{name}', expected arrays of the shapes {expected}: one row "
+        "a token that sums to 1, one column a tag. Correct the teacher."
     )
     X408 = (
         "Found no component that sets entities in the teacher '{name}', expected an 'xner' pipe "
@@ -214,16 +255,13 @@ class Errors(metaclass=_WithCodes):
         "pipeline with 'xner ensemble'."
     )
     X411 = (
-        "Found {count} shards of another run in '{path}' (other teachers, settings or input), "
-        "expected an empty folder or the same run. Choose another folder, or use --force."
+        "Found {count} .spacy files of another run in '{path}' (other teachers, settings or "
+        "input), expected an empty folder or the same run. Choose another folder, or use --force, "
+        "which replaces shards of 'xner annotate' and nothing else."
     )
     X412 = (
         "Found '{found}', expected a teacher as name=path, each name once. Correct the --teacher "
         "option."
-    )
-
-    X413 = (
-        "Cannot make the ensemble of '{path}' ({reason}). Correct the block that the message names."
     )
 
     # X5: evaluation
@@ -269,3 +307,4 @@ class Errors(metaclass=_WithCodes):
         "Give each file its own name: 'name=path'."
     )
     X606 = "Found no label in --labels '{labels}', expected names with commas, such as 'PER,LOC'."
+    X607 = "Cannot use the config '{path}' ({reason}). Correct what the message names."

@@ -1,12 +1,12 @@
 """What silver annotations look like: label counts, certainty, and where the teachers disagree."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 
 from .errors import Errors, XnerError
 from .silver import SPANS_KEY, has_silver, read_silver
@@ -25,10 +25,9 @@ def describe(docs: Iterable[Doc], *, top: int = 5) -> dict[str, Any]:
         documents of the highest mean entropy, with "id", "text", "entropy" and "votes".
     RAISES (XnerError): X005 if a document has no silver annotations.
     """
-    totals: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     labels: Counter[str] = Counter()
-    scores: Counter[str] = Counter()
-    weights: Counter[str] = Counter()
+    sums, scores, weights = (defaultdict[str, float](float) for _ in range(3))
     pairs: dict[tuple[str, str], np.ndarray] = {}
     disputed: list[tuple[float, int, dict[str, Any]]] = []
     for number, doc in enumerate(docs):
@@ -37,17 +36,18 @@ def describe(docs: Iterable[Doc], *, top: int = 5) -> dict[str, Any]:
         silver = read_silver(doc)
         logs = np.log(np.maximum(silver.distribution, 1e-12))
         entropy = -(silver.distribution * logs).sum(axis=1)
-        totals.update(docs=1, tokens=len(doc), missing=sum(t.ent_iob == 0 for t in doc))
-        totals.update(entropy=float(entropy.sum()), confidence=confidence(silver))  # type: ignore[arg-type]
-        group = doc.spans[SPANS_KEY]
-        for span, score in zip(group, group.attrs["scores"], strict=True):
+        counts.update(docs=1, tokens=len(doc), missing=sum(t.ent_iob == 0 for t in doc))
+        sums["entropy"] += float(entropy.sum())
+        sums["confidence"] += confidence(silver)
+        for span, score in _scored(doc, number):
             labels[span.label_] += 1
             scores[span.label_] += score
-        weights.update(silver.teacher_weights)  # type: ignore[arg-type]
+        for name, weight in silver.teacher_weights.items():
+            weights[name] += weight
         votes = teacher_votes(doc)
-        for a, b in combinations(votes, 2):
-            counts = [len(votes[a] & votes[b]), len(votes[a]), len(votes[b])]
-            pairs[a, b] = pairs.get((a, b), np.zeros(3)) + counts
+        for a, b in combinations(sorted(votes), 2):
+            found = [len(votes[a] & votes[b]), len(votes[a]), len(votes[b])]
+            pairs[a, b] = pairs.get((a, b), np.zeros(3)) + found
         mean = float(entropy.mean()) if len(doc) else 0.0
         entry = {
             "id": doc.user_data.get("id", ""),
@@ -58,16 +58,16 @@ def describe(docs: Iterable[Doc], *, top: int = 5) -> dict[str, Any]:
         disputed.append((-mean, number, entry))
         if len(disputed) > 50 * top:
             disputed = sorted(disputed)[:top]
-    n_docs, n_tokens = max(totals["docs"], 1), max(totals["tokens"], 1)
+    n_docs, n_tokens = max(counts["docs"], 1), max(counts["tokens"], 1)
     return {
-        "docs": totals["docs"],
-        "tokens": totals["tokens"],
+        "docs": counts["docs"],
+        "tokens": counts["tokens"],
         "entities": {
             label: {"count": n, "score": scores[label] / n} for label, n in sorted(labels.items())
         },
-        "missing": totals["missing"] / n_tokens,
-        "entropy": totals["entropy"] / n_tokens,
-        "confidence": totals["confidence"] / n_docs,
+        "missing": counts["missing"] / n_tokens,
+        "entropy": sums["entropy"] / n_tokens,
+        "confidence": sums["confidence"] / n_docs,
         "weights": {name: weight / n_docs for name, weight in weights.items()},
         "agreement": {
             f"{a} {b}": 2 * both / (one + two) if one + two else None
@@ -75,6 +75,15 @@ def describe(docs: Iterable[Doc], *, top: int = 5) -> dict[str, Any]:
         },
         "disputed": [entry for _, _, entry in sorted(disputed)[:top]],
     }
+
+
+def _scored(doc: Doc, number: int) -> list[tuple[Span, float]]:
+    group = doc.spans.get(SPANS_KEY)
+    scores = () if group is None else group.attrs.get("scores", ())
+    if group is None or len(group) != len(scores):
+        reason = f"document {number + 1} has no doc.spans['{SPANS_KEY}'] with one score a span"
+        raise XnerError(Errors.X005.format(reason=reason))
+    return list(zip(group, scores, strict=True))
 
 
 def teacher_votes(doc: Doc) -> dict[str, set[tuple[int, int, str]]]:

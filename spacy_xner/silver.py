@@ -57,8 +57,8 @@ def write_silver(doc: Doc, silver: Silver) -> None:
     doc.user_data[KEY] = {
         "version": VERSION,
         "labels": list(silver.labels),
-        "distribution": _to_bytes(silver.distribution),
-        "token_weights": _to_bytes(silver.token_weights),
+        "distribution": _round_rows(silver.distribution).tobytes(),
+        "token_weights": np.rint(_to_levels(silver.token_weights)).astype(np.uint8).tobytes(),
         "doc_weight": float(silver.doc_weight),
         "teachers": list(silver.teacher_weights),
         "teacher_weights": [float(weight) for weight in silver.teacher_weights.values()],
@@ -88,11 +88,14 @@ def read_silver(doc: Doc) -> Silver:
         totals = levels.sum(axis=1, keepdims=True)
         if not totals.all():
             raise ValueError("a row of the distribution is zero")
+        doc_weight = float(data["doc_weight"])
+        if not 0.0 <= doc_weight <= 1.0:
+            raise ValueError(f"the document's weight is {doc_weight}, not 0 to 1")
         return Silver(
             labels,
             levels / totals,
             _from_bytes(data["token_weights"], shape[:1]) / LEVELS,
-            float(data["doc_weight"]),
+            doc_weight,
             dict(zip(data["teachers"], map(float, data["teacher_weights"]), strict=True)),
         )
     except (KeyError, TypeError, ValueError) as err:
@@ -143,8 +146,20 @@ def _runs(doc: Doc, mask: NDArray[np.bool_]) -> list[Span]:
     return [Span(doc, int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _to_bytes(array: NDArray[np.floating]) -> bytes:
-    return np.rint(np.clip(array, 0.0, 1.0) * LEVELS).astype(np.uint8).tobytes()
+def _to_levels(array: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.clip(array, 0.0, 1.0) * LEVELS
+
+
+def _round_rows(distribution: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Whole levels with each row's sum kept: the largest remainders are rounded up.
+
+    Rounded one by one, many small probabilities would add up and crowd out the large one.
+    """
+    exact = _to_levels(distribution)
+    levels = np.floor(exact)
+    rank = (levels - exact).argsort(axis=1, kind="stable").argsort(axis=1)
+    levels += rank < np.rint((exact - levels).sum(axis=1, keepdims=True))
+    return levels.astype(np.uint8)
 
 
 def _from_bytes(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -4,15 +4,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Errors, XnerError
+from ..errors import Errors, XnerError, reason
 
 if TYPE_CHECKING:
     from spacy.language import Language
-
-
-def _reason(err: Exception) -> str:
-    """The first paragraph of an error: spaCy goes on to list every registered name."""
-    return str(err).split("\n\n")[0].strip() or type(err).__name__
 
 
 def setup_gpu(gpu_id: int) -> None:
@@ -28,7 +23,7 @@ def setup_gpu(gpu_id: int) -> None:
     try:
         require_gpu(gpu_id)
     except (ValueError, RuntimeError) as err:
-        raise XnerError(Errors.X602.format(gpu_id=gpu_id, reason=_reason(err))) from err
+        raise XnerError(Errors.X602.format(gpu_id=gpu_id, reason=reason(err))) from err
 
 
 def load_pipeline(name_or_path: str | Path) -> "Language":
@@ -45,9 +40,9 @@ def load_pipeline(name_or_path: str | Path) -> "Language":
     except XnerError:
         raise
     except OSError as err:
-        raise XnerError(Errors.X603.format(name=name_or_path, reason=_reason(err))) from err
-    except (ValueError, KeyError, ImportError) as err:
-        raise XnerError(Errors.X604.format(name=name_or_path, reason=_reason(err))) from err
+        raise XnerError(Errors.X603.format(name=name_or_path, reason=reason(err))) from err
+    except Exception as err:  # msgpack, numpy and torch each raise their own on damaged data
+        raise XnerError(Errors.X604.format(name=name_or_path, reason=reason(err))) from err
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -1,8 +1,8 @@
 """From a catalogue of corpora to the files that training, annotation and evaluation read.
 
-    <output>/source/<language>-train.spacy, <language>-dev.spacy
-    <output>/test/<language>-test.spacy        read by evaluation only
-    <output>/unlabelled/<language>.jsonl       text without labels, checked for leakage
+<output>/source/<language>-train.spacy, <language>-dev.spacy
+<output>/test/<language>-test.spacy        read by evaluation only
+<output>/unlabelled/<language>.jsonl       text without labels, checked for leakage
 """  # noqa: D214
 
 import json

@@ -7,7 +7,7 @@ from typing import Any
 from spacy.language import Language
 from spacy.util import load_config, load_model_from_config
 
-from ..errors import Errors, XnerError
+from ..errors import Errors, XnerError, config_errors
 from ..labels import check_label_map
 
 COMPONENT = "teacher_ensemble"
@@ -27,12 +27,13 @@ def build_ensemble(
     span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
     label_map (Mapping[str, str]): For all teachers added here.
     RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
-    RAISES (XnerError): X601 if there is no config, X413 if it cannot be used, X002 for a label map
+    RAISES (XnerError): X601 if there is no config, X607 if it cannot be used, X002 for a label map
         that names another class.
     """
     if not config.is_file():
         raise XnerError(Errors.X601.format(path=config))
-    found = load_config(config)
+    with config_errors(config):
+        found = load_config(config)
     if COMPONENT not in found.get("components", {}):
         raise XnerError(Errors.X410.format(found=list(found.get("components", {}))))
     settings: dict[str, Any] = found["components"][COMPONENT]
@@ -47,14 +48,5 @@ def build_ensemble(
                 "path": path,
                 "label_map": dict(label_map or {}),
             }
-    try:
+    with config_errors(config):
         return load_model_from_config(found, auto_fill=True)
-    except XnerError:
-        raise
-    except ValueError as err:  # thinc's ConfigValidationError and catalogue's unknown names
-        raise XnerError(Errors.X413.format(path=config, reason=_first_lines(err))) from err
-
-
-def _first_lines(err: ValueError) -> str:
-    """What a config error says, without the list of all names that are registered."""
-    return str(err).strip().split("Available names")[0].strip().replace("\n", " ")[:400]

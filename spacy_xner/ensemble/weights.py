@@ -34,7 +34,7 @@ def make_fixed_weights(weights: dict[str, float]) -> Weights:
     RAISES (XnerError): X308 for such numbers; when called, X403 if the names are not the teachers'.
     """
     values = list(weights.values())
-    if not values or min(values) < 0 or not sum(values) > 0:
+    if not values or min(values) < 0 or not 0 < sum(values) < float("inf"):
         expected = "numbers of 0 or more, one of them above 0"
         raise XnerError(Errors.X308.format(key="weights", value=weights, expected=expected))
 

@@ -42,7 +42,7 @@ def soft_cross_entropy(
     peak: Floats2d = xp.max(logits, axis=1, keepdims=True)
     log_probs = logits - peak - xp.log(xp.exp(logits - peak).sum(axis=1, keepdims=True))
     losses = -(target * log_probs).sum(axis=1)
-    return float((losses * scale).sum()), (xp.exp(log_probs) - target) * scale.reshape((-1, 1))
+    return float(xp.sum(losses * scale)), (xp.exp(log_probs) - target) * scale.reshape((-1, 1))
 
 
 def mean_squared_error(
@@ -52,13 +52,14 @@ def mean_squared_error(
 
     L = mean_i w_i mean_c (p_ic - q_ic)^2. Arguments and results as in `soft_cross_entropy`.
     """
+    xp = get_array_module(logits)
     scale = _scale(weights)
     probs = softmax(logits)
     difference = probs - target
-    losses: Floats1d = (difference**2).mean(axis=1)
+    losses = (difference**2).mean(axis=1)
     d_probs = 2.0 * difference / logits.shape[1]
     d_logits = probs * (d_probs - (d_probs * probs).sum(axis=1, keepdims=True))
-    return float((losses * scale).sum()), d_logits * scale.reshape((-1, 1))
+    return float(xp.sum(losses * scale)), d_logits * scale.reshape((-1, 1))
 
 
 def _scale(weights: Floats1d) -> Floats1d:

@@ -19,7 +19,7 @@ from ..ensemble.pooling import Pool
 from ..ensemble.votes import Votes, fill_untaught, split
 from ..ensemble.weights import Weights
 from ..errors import Errors, XnerError
-from ..labels import iob2_tags, projection
+from ..labels import projection
 from ..silver import SPANS_KEY, Silver, set_hard_reading, write_silver
 from ..teachers.base import Teacher
 
@@ -36,6 +36,7 @@ SPECIFICATION = "ensemble.json"
         "pool": {"@misc": "spacy-xner.LinearPool.v1"},
         "threshold": 0.5,
         "keep_votes": True,
+        "scorer": {"@scorers": "spacy-xner.xner_scorer.v1", "spans_key": SPANS_KEY},
     },
 )
 def make_teacher_ensemble(
@@ -48,6 +49,7 @@ def make_teacher_ensemble(
     pool: Pool,
     threshold: float,
     keep_votes: bool,
+    scorer: Callable | None,
 ) -> "TeacherEnsemble":
     """Make a `teacher_ensemble`; the settings are described at `TeacherEnsemble`."""
     return TeacherEnsemble(
@@ -59,6 +61,7 @@ def make_teacher_ensemble(
         pool=pool,
         threshold=threshold,
         keep_votes=keep_votes,
+        scorer=scorer,
     )
 
 
@@ -78,6 +81,7 @@ class TeacherEnsemble(Pipe):
     pool (Pool): How voices are combined; see `ensemble/pooling.py`.
     threshold (float): Entities and tokens below this probability are marked missing in `doc.ents`.
     keep_votes (bool): Write a span group for each teacher.
+    scorer (Callable): Scores examples.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class TeacherEnsemble(Pipe):
         pool: Pool,
         threshold: float = 0.5,
         keep_votes: bool = True,
+        scorer: Callable | None = None,
     ) -> None:
         if not 0.0 <= threshold <= 1.0:
             expected = "a number from 0 to 1"
@@ -103,6 +108,7 @@ class TeacherEnsemble(Pipe):
         self.pool = pool
         self.threshold = threshold
         self.keep_votes = keep_votes
+        self.scorer = scorer
         self._saved_hashes: dict[str, str | None] = {}
         self._columns: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
 
@@ -123,9 +129,8 @@ class TeacherEnsemble(Pipe):
         if not self.teachers:
             raise XnerError(Errors.X404)
         columns = {name: self._load_teacher(name) for name in self.teachers}
-        known = np.stack([taught for _, taught in columns.values()]).any(axis=0)
-        for label, is_known in zip(self.labels, known[1::2], strict=True):
-            if not is_known:
+        for i, label in enumerate(self.labels):
+            if not any(taught[1 + 2 * i] for _, taught in columns.values()):
                 found = {"label": label, "teachers": list(self.teachers)}
                 raise XnerError(Errors.X409.format(**found))
         self._columns = columns
@@ -172,19 +177,24 @@ class TeacherEnsemble(Pipe):
 
         docs (Sequence[Doc]): Left as they are.
         RETURNS (Votes): In the ensemble's labels.
-        RAISES (XnerError): X407 if a teacher gives a wrong number of documents or rows.
+        RAISES (XnerError): X407 if a teacher gives arrays of a wrong shape, or no distributions.
         """
         self.load()
         lengths = tuple(len(doc) for doc in docs)
         rows = []
         for name, teacher in self.teachers.items():
             answers = teacher.distributions(docs)
-            if tuple(len(answer) for answer in answers) != lengths:
-                details = {"name": name, "found": len(answers), "expected": len(docs)}
-                raise XnerError(Errors.X407.format(**details))
             matrix, _ = self._columns[name]
-            empty = np.zeros((0, len(matrix)))
-            rows.append(np.concatenate([empty, *answers]) @ matrix)
+            shapes = [(length, len(matrix)) for length in lengths]
+            found = [answer.shape for answer in answers]
+            if found != shapes:
+                details = {"name": name, "found": found[:5], "expected": shapes[:5]}
+                raise XnerError(Errors.X407.format(**details))
+            probs = np.concatenate(answers)
+            if not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):  # also where it is not a number
+                details = {"name": name, "found": "rows of other sums", "expected": shapes[:5]}
+                raise XnerError(Errors.X407.format(**details))
+            rows.append(probs @ matrix)
         taught = np.stack([taught for _, taught in self._columns.values()])
         return Votes(tuple(self.teachers), self.labels, np.stack(rows), taught, lengths)
 
@@ -237,6 +247,7 @@ class TeacherEnsemble(Pipe):
             self._saved_hashes[name] = entry.get("sha256")
             if name in self.teachers and "relative_path" in entry:
                 self.teachers[name].relocate(folder / entry["relative_path"])
+        self._columns.clear()
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
@@ -250,6 +261,7 @@ class TeacherEnsemble(Pipe):
         """The counterpart of `to_bytes`."""
         for name, entry in srsly.json_loads(data).items():
             self._saved_hashes[name] = entry.get("sha256")
+        self._columns.clear()
         return self
 
 

@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..align import project_tokens
-from ..errors import Errors, XnerError
+from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..labels import iob2_tags
 from .sharing import share_parameters
@@ -48,24 +48,29 @@ class PipelineTeacher(ABC):
     def load(self) -> None:
         """Load the pipeline; large parameters that another teacher already holds are shared.
 
-        RAISES (XnerError): X401 if it cannot be loaded.
+        RAISES (XnerError): X401 if it cannot be loaded, X408 if nothing in it sets entities.
         """
         if self._nlp is not None:
             return
         try:
             nlp = spacy.load(self.path)
-        except (OSError, ValueError, ImportError) as err:
-            reason = str(err).splitlines()[0] if str(err) else type(err).__name__
-            raise XnerError(Errors.X401.format(name="?", path=self.path, reason=reason)) from err
+        except Exception as err:  # msgpack, numpy and torch each raise their own on damaged data
+            found = {"name": "?", "path": self.path, "reason": reason(err)}
+            raise XnerError(Errors.X401.format(**found)) from err
         share_parameters(nlp)
         self._nlp = nlp
+        try:
+            labels = list(self.labels)
+        except XnerError:
+            self._nlp = None
+            raise
         self._specification = {
             "path": self.path,
             "kind": type(self).__name__,
             "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
             "version": nlp.meta["version"],
             "sha256": hash_folder(nlp.path) if nlp.path else None,
-            "labels": list(self.labels),
+            "labels": labels,
             "label_map": self.label_map,
         }
 

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from spacy.language import Language
+from thinc.api import Model
 
 # Smaller tensors are not worth the hashing.
 MIN_BYTES = 1 << 20
@@ -30,7 +31,7 @@ def share_parameters(nlp: Language) -> int:
     shared = 0
     for _, pipe in nlp.pipeline:
         model = getattr(pipe, "model", None)
-        for node in model.walk() if hasattr(model, "walk") else ():
+        for node in model.walk() if isinstance(model, Model) else ():
             for shim in node.shims:
                 module = getattr(shim, "_model", None)
                 if hasattr(module, "named_parameters"):
@@ -39,16 +40,20 @@ def share_parameters(nlp: Language) -> int:
 
 
 def _share(module: Any) -> int:
+    import torch
+
     shared = 0
     for owner in module.modules():
         for name, parameter in list(owner.named_parameters(recurse=False)):
             size = parameter.numel() * parameter.element_size()
             if size < MIN_BYTES or parameter.device.type != "cpu":
                 continue
-            data = parameter.detach().contiguous().numpy()
-            key = (hashlib.blake2b(data).hexdigest(), tuple(parameter.shape), str(data.dtype))
+            # As bytes: numpy knows no bfloat16.
+            data = parameter.detach().contiguous().view(-1).view(torch.uint8).numpy()
+            key = (hashlib.blake2b(data).hexdigest(), tuple(parameter.shape), str(parameter.dtype))
             known = _known.get(key)
-            if known is None:
+            # The known one may have been moved or loaded anew since.
+            if known is None or known.device != parameter.device or not known.equal(parameter):
                 parameter.requires_grad_(False)
                 _known[key] = parameter
             elif known is not parameter:

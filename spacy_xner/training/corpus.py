@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 
 from ..errors import Errors, XnerError
 from ..shards import read_docs
-from ..silver import KEY, Silver, has_silver, read_silver, slice_silver, write_silver
+from ..silver import Silver, has_silver, read_silver, slice_silver, write_silver
 
 Reader = Callable[[Language], Iterator[Example]]
 
@@ -101,9 +101,7 @@ def split_doc(doc: Doc, max_length: int) -> Iterator[Doc]:
     start = 0
     while start < len(doc):
         end = _cut(doc, start, max_length)
-        piece = doc[start:end].as_doc()
-        # Character positions in user data would be wrong in the piece; silver is written anew.
-        piece.user_data = {key: value for key, value in doc.user_data.items() if key != KEY}
+        piece = doc[start:end].as_doc(copy_user_data=True)
         if silver is not None:
             write_silver(piece, slice_silver(silver, start, end))
         yield piece

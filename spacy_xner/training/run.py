@@ -2,13 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from spacy.tokens import Doc
 from spacy.util import load_config
 from spacy.vocab import Vocab
 
+from ..corpora.leakage import check_leakage
 from ..errors import Errors, XnerError
 from ..evaluation.provenance import package_versions
 from ..hashing import hash_file
@@ -20,28 +23,26 @@ STAMP = "xner.json"
 MIN_STEPS = 150
 
 
-def count_steps(
-    train: Path,
-    *,
-    epochs: float,
-    batch_words: int,
-    limit: int = 0,
-    folders: list[str] | None = None,
-) -> int:
-    """How many updates some epochs over a corpus need.
+def count_steps(lengths: Sequence[int], *, epochs: float, batch_words: int) -> int:
+    """How many updates some epochs need.
 
-    train (Path): A .spacy file or a folder of them.
+    lengths (Sequence[int]): Tokens of each document.
     epochs (float): Passes over the corpus.
     batch_words (int): Tokens a batch, padding included.
-    limit (int): Documents that are read at most; 0 for all.
-    folders (List[str]): Sub-folders that are read; None for all.
-    RETURNS (int): 1 or more.
+    RETURNS (int): `MIN_STEPS` or more.
     """
-    lengths = []
-    for path in [train / name for name in folders] if folders else [train]:
-        lengths += [len(doc) for doc in read_docs(path, Vocab())]
-    words = sum(lengths[: limit or None])
-    return max(1, round(epochs * words / batch_words))
+    return max(MIN_STEPS, round(epochs * sum(lengths) / batch_words))
+
+
+def training_docs(corpus: Mapping[str, Any]) -> Iterator[Doc]:
+    """The documents that the reader in a config's [corpora.train] block reads.
+
+    corpus (Mapping[str, Any]): With "path" and perhaps "folders" and "limit".
+    RAISES (XnerError): See `shards.read_docs`.
+    """
+    paths = [Path(corpus["path"]) / name for name in corpus.get("folders") or [""]]
+    docs = chain.from_iterable(read_docs(path, Vocab()) for path in paths)
+    return islice(docs, corpus.get("limit") or None)
 
 
 def train_pipeline(
@@ -50,6 +51,7 @@ def train_pipeline(
     *,
     overrides: Mapping[str, Any],
     epochs: float,
+    against: Sequence[Path] = (),
     gpu_id: int = -1,
 ) -> bool:
     """Run `spacy train` unless the folder holds the result of the same run.
@@ -59,9 +61,12 @@ def train_pipeline(
     overrides (Mapping[str, Any]): As on the command line of `spacy train`, without the dashes.
     epochs (float): Sets `training.max_steps`, with `MIN_STEPS` as the least, and two evaluations a
         run, unless overridden.
+    against (Sequence[Path]): Evaluation sets, .spacy files or folders: the training text must not
+        hold a sentence of theirs.
     gpu_id (int): -1 for the CPU.
     RETURNS (bool): False if nothing was to be done.
-    RAISES (XnerError): X601 if a path is missing, and what reading the corpus raises.
+    RAISES (XnerError): X601 if a path is missing, X309 if the batch size is no number, X206 if evaluation sentences are among the
+        training text, and what reading the corpus raises.
     """
     from spacy.cli.train import train
 
@@ -69,26 +74,27 @@ def train_pipeline(
         raise XnerError(Errors.X601.format(path=config))
     found = load_config(config, overrides=dict(overrides), interpolate=True)
     corpus = found["corpora"]["train"]
-    steps = count_steps(
-        Path(corpus["path"]),
-        epochs=epochs,
-        batch_words=found["training"]["batcher"]["size"],
-        limit=corpus.get("limit", 0),
-        folders=corpus.get("folders"),
-    )
-    steps = max(steps, MIN_STEPS)
+    docs = list(training_docs(corpus))
+    if against:
+        evaluation = (doc.text for path in against for doc in read_docs(path, Vocab()))
+        check_leakage((doc.text for doc in docs), evaluation)
+    size = found["training"].get("batcher", {}).get("size")
+    if not isinstance(size, int):
+        raise XnerError(Errors.X309.format(path=config, found=size))
+    steps = count_steps([len(doc) for doc in docs], epochs=epochs, batch_words=size)
     settings = {
         "training.max_steps": steps,
         "training.eval_frequency": max(1, steps // 2),
         **overrides,
     }
-    stamp = {"key": _key(config, settings, corpus, found["corpora"]["dev"]), "settings": settings}
-    if _read(output / STAMP) == stamp and (output / "model-last").is_dir():
+    key = _key(config, settings, corpus, found["corpora"]["dev"])
+    stamp = output / STAMP
+    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf8"))["key"] == key:
         return False
-    (output / STAMP).unlink(missing_ok=True)
+    stamp.unlink(missing_ok=True)
     train(config, output, use_gpu=gpu_id, overrides=settings)
-    text = json.dumps(stamp, indent=2, default=str) + "\n"
-    write_bytes(output / STAMP, text.encode("utf8"))
+    text = json.dumps({"key": key, "settings": settings}, indent=2, default=str) + "\n"
+    write_bytes(stamp, text.encode("utf8"))
     return True
 
 
@@ -108,7 +114,3 @@ def _key(config: Path, settings: Mapping[str, Any], *corpora: Mapping[str, Any])
         "version": package_versions().get("spacy-xner"),
     }
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf8")) if path.is_file() else None

@@ -1,0 +1,110 @@
+"""Scores of teachers, ensemble and students side by side."""
+
+import pytest
+import spacy
+from spacy.tokens import Doc, Span
+
+from spacy_xner.evaluation.systems import evaluate_systems, markdown_table, systems_from_votes
+from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble
+
+LABELS = ["PER", "LOC"]
+SENTENCES = [
+    (["Amina", "visited", "Kisumu"], [(0, 1, "PER"), (2, 3, "LOC")]),
+    (["Otieno", "stayed", "home"], [(0, 1, "PER")]),
+]
+
+
+def make_ruler(folder, patterns):
+    """A pipeline that knows some names, saved to disk."""
+    nlp = spacy.blank("xx")
+    ruler = nlp.add_pipe("entity_ruler")
+    # Every label must be known to each teacher, or it would be unknown instead of outside.
+    nothing = [{"label": label, "pattern": f"no-{label}"} for label in LABELS]
+    ruler.add_patterns([*nothing, *({"label": a, "pattern": b} for a, b in patterns)])
+    nlp.to_disk(folder)
+    return nlp
+
+
+@pytest.fixture
+def gold():
+    vocab = spacy.blank("xx").vocab
+    docs = []
+    for words, entities in SENTENCES:
+        doc = Doc(vocab, words=words)
+        doc.set_ents([Span(doc, *entity) for entity in entities])
+        docs.append(doc)
+    return docs
+
+
+@pytest.fixture
+def annotator(tmp_path):
+    """Two teachers: one knows the persons, one knows the person of one sentence and the place."""
+    make_ruler(tmp_path / "a", [("PER", "Amina"), ("PER", "Otieno")])
+    make_ruler(tmp_path / "b", [("PER", "Amina"), ("LOC", "Kisumu")])
+    nlp = spacy.blank("xx")
+    config = {
+        "labels": LABELS,
+        "threshold": 0.95,
+        "teachers": {
+            name: {
+                "@misc": "spacy-xner.SpanTeacher.v1",
+                "path": str(tmp_path / name),
+                "tokens": "target",
+            }
+            for name in "ab"
+        },
+    }
+    nlp.add_pipe("teacher_ensemble", config=config)
+    assert isinstance(nlp.get_pipe("teacher_ensemble"), TeacherEnsemble)
+    return nlp
+
+
+def test_each_teacher_is_scored_on_its_own_votes(annotator, gold, tmp_path):
+    student = make_ruler(
+        tmp_path / "student", [("PER", "Amina"), ("PER", "Otieno"), ("LOC", "Kisumu")]
+    )
+    report = evaluate_systems(annotator, {"student": student}, {"xx": gold}, LABELS, samples=50)
+    systems = report["systems"]
+    assert list(systems) == ["a", "b", "ensemble", "student"]
+    rows = {name: system["languages"]["xx"]["micro"] for name, system in systems.items()}
+    assert rows["a"]["precision"] == rows["b"]["precision"] == 1.0
+    assert rows["a"]["recall"] == rows["b"]["recall"] == pytest.approx(2 / 3)
+    assert rows["student"]["f1"] == 1.0
+    assert systems["student"]["macro"]["f1"] == 1.0
+
+
+def test_student_is_compared_with_every_other_system(annotator, gold, tmp_path):
+    student = make_ruler(
+        tmp_path / "student", [("PER", "Amina"), ("PER", "Otieno"), ("LOC", "Kisumu")]
+    )
+    report = evaluate_systems(annotator, {"student": student}, {"xx": gold}, LABELS, samples=50)
+    assert set(report["comparisons"]) == {"student - a", "student - b", "student - ensemble"}
+    row = report["comparisons"]["student - a"]["macro"]
+    assert row["difference"] == pytest.approx(1.0 - 0.8)
+
+
+def test_ensemble_counts_entities_below_the_silver_threshold(annotator, gold):
+    """The threshold hides entities from `doc.ents`, which is the training file's business."""
+    words = [t.text for t in gold[0]]
+    doc = annotator(Doc(annotator.vocab, words=words))
+    assert not doc.ents
+    from spacy.training import Example
+
+    systems = systems_from_votes([Example(doc, gold[0])])
+    assert [ent.text for ent in systems["ensemble"][0].x.ents] == ["Amina"]
+    group = systems["ensemble"][0].x.spans["xner"]
+    assert len(group.attrs["scores"]) == len(group) == 1
+
+
+def test_table_has_a_row_a_system_and_the_average():
+    def system(a, b):
+        rows = {"sw": {"micro": {"f1": a}}, "ha": {"micro": {"f1": b}}}
+        return {"languages": rows, "macro": {"f1": (a + b) / 2}}
+
+    table = markdown_table({"systems": {"en": system(0.5, 0.25), "student": system(1.0, 0.0)}})
+    assert table.splitlines() == [
+        "| system | sw | ha | average |",
+        "| --- | ---: | ---: | ---: |",
+        "| en | 50.0 | 25.0 | 37.5 |",
+        "| student | 100.0 | 0.0 | 50.0 |",
+    ]

@@ -1,0 +1,380 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+import srsly
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_array_equal
+from spacy.tokens import Doc, Span
+from spacy.training import Example
+
+from spacy_xner.errors import XnerError
+from spacy_xner.labels import iob2_tags
+
+LABELS = ("LOC", "PER")
+
+
+def entities(doc):
+    return [(ent.start, ent.end, ent.label_) for ent in doc.ents]
+
+
+def train(nlp, examples, *, steps=50, seed=0):
+    spacy.util.fix_random_seed(seed)
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.005
+    return [nlp.update(examples, sgd=optimizer)["xner"] for _ in range(steps)]
+
+
+@pytest.fixture
+def trained(make_xner, examples, gold_docs):
+    """A pipeline that has learnt the six sentences by heart."""
+    nlp = make_xner()
+    train(nlp, examples(gold_docs, nlp))
+    return nlp
+
+
+@pytest.fixture
+def texts(gold_docs):
+    return [doc.text for doc in gold_docs]
+
+
+@pytest.mark.parametrize("kind", ["gold", "silver"])
+@pytest.mark.parametrize(
+    "loss", ["spacy-xner.SoftCrossEntropy.v1", "spacy-xner.MeanSquaredError.v1"]
+)
+def test_overfit_save_load_predict_the_same(
+    make_xner, make_silver, examples, gold_docs, tmp_path, kind, loss
+):
+    nlp = make_xner(loss={"@misc": loss})
+    docs = gold_docs if kind == "gold" else [make_silver(doc) for doc in gold_docs]
+    losses = train(nlp, examples(docs, nlp), steps=80)
+    assert losses[-1] < losses[0]
+    if kind == "gold":
+        assert losses[-1] < 0.05
+
+    def predict(nlp):
+        return list(nlp.pipe(Doc(nlp.vocab, words=[t.text for t in doc]) for doc in gold_docs))
+
+    found = predict(nlp)
+    assert [entities(doc) for doc in found] == [entities(doc) for doc in gold_docs]
+    nlp.to_disk(tmp_path)
+    from_disk = spacy.load(tmp_path)
+    from_bytes = make_xner().from_bytes(nlp.to_bytes())
+    for loaded in (from_disk, from_bytes):
+        assert loaded.get_pipe("xner").labels == LABELS
+        for doc, other in zip(found, predict(loaded), strict=True):
+            assert entities(other) == entities(doc)
+            assert other.spans["xner"].attrs["scores"] == doc.spans["xner"].attrs["scores"]
+
+
+def test_scores_show_what_silver_said(make_xner, make_silver, examples, gold_docs):
+    """A student of unsure teachers is as unsure as they are."""
+    nlp = make_xner()
+    train(nlp, examples([make_silver(doc, sure=0.7) for doc in gold_docs], nlp), steps=80)
+    doc = nlp(Doc(nlp.vocab, words=[t.text for t in gold_docs[0]]))
+    assert entities(doc) == entities(gold_docs[0])
+    rows = nlp.get_pipe("xner").predict([doc])[0]
+    assert rows.max(axis=1) == pytest.approx(np.full(len(doc), 0.7), abs=0.1)
+
+
+def test_annotations(trained, gold_docs):
+    doc = trained(Doc(trained.vocab, words=[t.text for t in gold_docs[1]]))
+    group = doc.spans["xner"]
+    assert [(s.start, s.end, s.label_) for s in group] == entities(doc) == entities(gold_docs[1])
+    scores = group.attrs["scores"]
+    assert len(scores) == len(group)
+    assert all(isinstance(score, float) and 0.5 < score <= 1.0 for score in scores)
+
+
+def test_predict_touches_no_document(trained, texts):
+    docs = [trained.make_doc(text) for text in texts]
+    before = [doc.to_bytes() for doc in docs]
+    trained.get_pipe("xner").predict(docs)
+    assert [doc.to_bytes() for doc in docs] == before
+
+
+@pytest.mark.parametrize("batch_words", [1, 7, 20, 2000])
+def test_batches_and_their_order_change_nothing(trained, texts, batch_words):
+    pipe = trained.get_pipe("xner")
+    docs = [trained.make_doc(text) for text in [*texts, "", "a", *texts[::-1]]]
+    alone = [pipe.predict([doc])[0] for doc in docs]
+    pipe.batch_words = batch_words
+    together = pipe.predict(docs)
+    assert [rows.shape for rows in together] == [(len(doc), 5) for doc in docs]
+    for rows, expected in zip(together, alone, strict=True):
+        assert rows == pytest.approx(expected, abs=1e-5)
+        assert rows.sum(axis=1) == pytest.approx(np.ones(len(rows)), abs=1e-6)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=20), st.integers(1, 60))
+def test_batches_hold_each_document_once(sizes, batch_words):
+    from spacy_xner.pipeline.xner import Xner
+
+    pipe = Xner.__new__(Xner)
+    pipe.batch_words = batch_words
+    docs = [range(size) for size in sizes]
+    batches = list(pipe._length_batches(docs))
+    assert sorted(i for batch in batches for i in batch) == [i for i, s in enumerate(sizes) if s]
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(sizes[i] for i in batch) <= batch_words
+
+
+def test_documents_without_tokens(trained, texts):
+    empty = trained.make_doc("")
+    assert trained(empty).ents == ()
+    assert empty.spans["xner"].attrs["scores"] == []
+    assert [len(doc.ents) for doc in trained.pipe(["", texts[0], ""])] == [0, 2, 0]
+    assert trained.get_pipe("xner").predict([]) == []
+    eg = Example(trained.make_doc(""), trained.make_doc(""))
+    assert trained.get_pipe("xner").update([eg]) == {"xner": 0.0}
+    assert trained.get_pipe("xner").update([]) == {"xner": 0.0}
+    nothing = trained.make_doc(" ")
+    assert len(trained(nothing)) == 1
+
+
+def test_overwrite_false_keeps_what_is_there(make_xner, examples, gold_docs):
+    nlp = make_xner(overwrite=False)
+    train(nlp, examples(gold_docs, nlp))
+    source = gold_docs[1]  # Juma Ali ... Dar es Salaam
+    words = [t.text for t in source]
+
+    def run(*preset):
+        doc = Doc(nlp.vocab, words=words)
+        doc.set_ents([Span(doc, start, end, label) for start, end, label in preset])
+        nlp.get_pipe("xner")(doc)
+        return entities(doc)
+
+    assert run() == entities(source) == [(0, 2, "PER"), (4, 7, "LOC")]
+    assert run((2, 3, "VERB")) == [(0, 2, "PER"), (2, 3, "VERB"), (4, 7, "LOC")]
+    # Also one that is shorter than what the component would put there.
+    assert run((6, 7, "ORG")) == [(0, 2, "PER"), (6, 7, "ORG")]
+    assert run((3, 8, "ORG"), (1, 2, "X")) == [(1, 2, "X"), (3, 8, "ORG")]
+
+
+def test_overwrite_true_replaces(trained, gold_docs):
+    doc = Doc(trained.vocab, words=[t.text for t in gold_docs[1]])
+    doc.set_ents([Span(doc, 0, 8, "ORG")])
+    assert entities(trained.get_pipe("xner")(doc)) == entities(gold_docs[1])
+
+
+def test_labels_from_examples_and_label_map(make_xner, make_silver, examples, gold_docs):
+    nlp = make_xner(label_map={"LOC": "PLACE", "PER": ""})
+    silver = make_silver(gold_docs[0])
+    nlp.initialize(lambda: examples([*gold_docs, silver], nlp))
+    pipe = nlp.get_pipe("xner")
+    assert pipe.labels == ("PLACE",)
+    assert pipe.label_data == ["PLACE"]
+    assert pipe.model.get_ref("output_layer").get_dim("nO") == 3
+    train(nlp, examples(gold_docs, nlp))
+    doc = nlp(Doc(nlp.vocab, words=[t.text for t in gold_docs[0]]))
+    assert entities(doc) == [(3, 4, "PLACE")]
+
+
+def test_labels_that_are_given(make_xner, examples, gold_docs):
+    nlp = make_xner()
+    found = examples(gold_docs, nlp)
+    nlp.get_pipe("xner").initialize(lambda: found, nlp=nlp, labels=["PER", "ORG", "LOC"])
+    assert nlp.get_pipe("xner").labels == ("PER", "ORG", "LOC")
+
+
+def test_no_label(make_xner, examples, gold_docs):
+    nlp = make_xner()
+    nobody = [gold_docs[3]]
+    with pytest.raises(XnerError, match=r"X303.*initialize\.components\.xner"):
+        nlp.initialize(lambda: examples(nobody, nlp))
+
+
+def test_add_label(make_xner, examples, gold_docs):
+    nlp = make_xner()
+    pipe = nlp.get_pipe("xner")
+    assert (pipe.add_label("ORG"), pipe.add_label("ORG")) == (1, 0)
+    nlp.initialize(lambda: examples(gold_docs, nlp))
+    assert pipe.labels == ("ORG", "LOC", "PER")
+    assert pipe.add_label("LOC") == 0
+    with pytest.raises(XnerError, match="X304.*DATE"):
+        pipe.add_label("DATE")
+    assert pipe.labels == ("ORG", "LOC", "PER")
+
+
+def test_settings_out_of_range(make_xner):
+    with pytest.raises(XnerError, match="X308.*batch_words = 0"):
+        make_xner(batch_words=0)
+
+
+def test_silver_with_other_labels(make_xner, make_silver, examples, gold_docs):
+    nlp = make_xner()
+    nlp.initialize(lambda: examples(gold_docs, nlp))
+    silver = make_silver(gold_docs[3], labels=("DATE", "LOC", "PER"))
+    with pytest.raises(XnerError, match="X305.*DATE"):
+        nlp.update(examples([silver], nlp))
+
+
+def parameters(nlp):
+    return {
+        (node.id, name): node.get_param(name).copy()
+        for node in nlp.get_pipe("xner").model.walk()
+        for name in node.param_names
+        if node.has_param(name)
+    }
+
+
+def gradients(nlp):
+    return [
+        node.get_grad(name).copy()
+        for node in nlp.get_pipe("xner").model.walk()
+        for name in node.grad_names
+        if node.has_grad(name)
+    ]
+
+
+def test_missing_tokens_teach_nothing(make_xner, examples, gold_docs):
+    nlp = make_xner()
+    nlp.initialize(lambda: examples(gold_docs, nlp))
+    blank = [Doc(nlp.vocab, words=["Amina", "left"])]
+    assert nlp.get_pipe("xner").update(examples(blank, nlp))["xner"] == 0.0
+    assert not any(gradient.any() for gradient in gradients(nlp))
+
+    whole, part = gold_docs[0].copy(), gold_docs[0].copy()
+    part.set_ents(whole.ents, missing=[part[1:3]], default="outside")
+    scores = nlp.get_pipe("xner").model.predict([whole])
+    _, (gradient,) = nlp.get_pipe("xner").get_loss(examples([part], nlp), scores)
+    assert not gradient[1:3].any()
+    assert gradient[[0, 3, 4]].any(axis=1).all()
+
+
+def test_gradients_accumulate(make_xner, examples, gold_docs):
+    """Two updates without an optimiser leave the sum of both gradients."""
+    nlp = make_xner()
+    found = examples(gold_docs, nlp)
+    nlp.initialize(lambda: found)
+    pipe = nlp.get_pipe("xner")
+    before = parameters(nlp)
+    pipe.update(found[:3])
+    first = gradients(nlp)
+    pipe.update(found[:3])
+    both = gradients(nlp)
+    assert len(first) == len(both) > 0
+    for once, twice in zip(first, both, strict=True):
+        assert twice == pytest.approx(2 * once, abs=1e-5)
+    assert all((parameters(nlp)[key] == value).all() for key, value in before.items())
+    pipe.finish_update(spacy.util.load_config_from_str("") and None or nlp.create_optimizer())
+    assert any((parameters(nlp)[key] != value).any() for key, value in before.items())
+
+
+def test_losses_add_up(trained, examples, gold_docs):
+    found = examples(gold_docs, trained)
+    pipe = trained.get_pipe("xner")
+    once = pipe.update(found)["xner"]
+    losses = {"xner": 1.0, "other": 2.0}
+    assert pipe.update(found, losses=losses) is losses
+    assert losses == pytest.approx({"xner": 1.0 + once, "other": 2.0})
+
+
+def test_dropout_is_off_when_predicting(trained, examples, gold_docs):
+    pipe = trained.get_pipe("xner")
+    doc = trained.make_doc(gold_docs[0].text)
+    before = pipe.predict([doc])[0]
+    pipe.update(examples(gold_docs, trained), drop=0.5)
+    assert_array_equal(pipe.predict([doc])[0], before)
+
+
+def test_a_seed_makes_training_repeatable(make_xner, examples, gold_docs):
+    def run(seed):
+        nlp = make_xner()
+        losses = train(nlp, examples(gold_docs, nlp), steps=5, seed=seed)
+        return losses, nlp.get_pipe("xner").predict([nlp.make_doc(gold_docs[0].text)])[0]
+
+    (losses, rows), (again, same), (other, _) = run(0), run(0), run(1)
+    assert losses == again
+    assert_array_equal(rows, same)
+    assert losses != other
+
+
+def test_distill(trained, make_xner, examples, gold_docs):
+    teacher = trained.get_pipe("xner")
+    assert teacher.is_distillable
+    nlp = make_xner()
+    spacy.util.fix_random_seed(1)
+    optimizer = nlp.initialize(lambda: examples(gold_docs, nlp))
+    optimizer.learn_rate = 0.005
+    student = nlp.get_pipe("xner")
+    # The reference is unlabelled text: all knowledge comes from the teacher.
+    texts = [Doc(nlp.vocab, words=[t.text for t in doc]) for doc in gold_docs]
+    pairs = examples([*texts, Doc(nlp.vocab)], nlp)
+    losses = [student.distill(teacher, pairs, sgd=optimizer)["xner"] for _ in range(80)]
+    assert losses[-1] < losses[0] / 5
+    for doc in gold_docs:
+        found = nlp(Doc(nlp.vocab, words=[t.text for t in doc]))
+        assert entities(found) == entities(doc)
+    assert student.distill(teacher, []) == {"xner": 0.0}
+    assert not pairs[0].reference.ents
+
+
+def test_distill_from_other_labels(trained, make_xner, examples, gold_docs):
+    nlp = make_xner()
+    found = examples(gold_docs, nlp)
+    nlp.get_pipe("xner").initialize(lambda: found, labels=["PER", "LOC"])
+    with pytest.raises(XnerError, match="X307.*'LOC', 'PER'.*'PER', 'LOC'"):
+        nlp.get_pipe("xner").distill(trained.get_pipe("xner"), found)
+
+
+def test_teacher_student_loss(trained, gold_docs):
+    pipe = trained.get_pipe("xner")
+    docs = [trained.make_doc(doc.text) for doc in gold_docs]
+    logits = pipe.model.predict(docs)
+    _, gradient = pipe.get_teacher_student_loss(pipe.predict(docs), logits)
+    assert [rows.shape for rows in gradient] == [rows.shape for rows in logits]
+    assert all(np.abs(rows).max() < 1e-6 for rows in gradient)
+
+
+def test_it_scores_itself(trained, examples, gold_docs):
+    scores = trained.evaluate(examples(gold_docs, trained))
+    assert scores["ents_f"] == 1.0
+    assert 0.0 <= scores["xner_ece"] < 0.1
+
+
+# The command line, on one run of `spacy train`.
+
+
+def spacy_cli(*args: object) -> str:
+    command = [sys.executable, "-m", "spacy", *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A folder with a config, corpora, label files and a trained pipeline."""
+    folder = tmp_path_factory.mktemp("run")
+    return folder
+
+
+def test_spacy_commands(project, tmp_path):
+    """init labels, train with these labels, evaluate, debug config."""
+    paths = [f"--paths.{name}={project / 'gold.spacy'}" for name in ("train", "dev")]
+    config = project / "config.cfg"
+    spacy_cli("init", "labels", config, project / "labels", *paths)
+    labels = project / "labels" / "xner.json"
+    assert srsly.read_json(labels) == list(LABELS)
+
+    srsly.write_json(labels, ["PER", "ORG", "LOC"])
+    text = config.read_text()
+    block = f'\n[initialize]\n[initialize.components]\n[initialize.components.xner]\n[initialize.components.xner.labels]\n@readers = "spacy.read_labels.v1"\npath = "{labels}"\n'
+    config.write_text(text + block)
+    spacy_cli("debug", "config", config, *paths)
+    spacy_cli("train", config, "-o", project / "out", *paths)
+    nlp = spacy.load(project / "out" / "model-best")
+    assert nlp.get_pipe("xner").labels == ("PER", "ORG", "LOC")
+    assert nlp.meta["performance"]["ents_f"] > 0.9
+
+    spacy_cli("evaluate", project / "out" / "model-best", project / "gold.spacy",
+              "-o", project / "metrics.json")  # fmt: skip
+    metrics = srsly.read_json(project / "metrics.json")
+    assert metrics["ents_f"] == pytest.approx(nlp.meta["performance"]["ents_f"])
+    assert "xner_ece" in metrics

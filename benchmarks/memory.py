@@ -156,6 +156,7 @@ def make_teachers(
     RAISES (XnerError): X601 if the encoder or the config is missing.
     """
     import torch
+    import transformers
     from spacy.tokens import Doc
     from spacy.training import Example
     from spacy.util import load_config, load_model_from_config
@@ -165,6 +166,7 @@ def make_teachers(
     for path in (config, encoder):
         if not path.exists():
             raise XnerError(Errors.X601.format(path=path))
+    transformers.logging.set_verbosity_error()  # it names every weight of the layers left out
     settings = load_config(config, overrides={"paths.encoder": str(encoder)}, interpolate=True)
     nlp = load_model_from_config(settings, auto_fill=True)
     words, tags = ["Amina", "left", "Nairobi", "Union"], ["B-PER", "O", "B-LOC", "B-ORG"]

@@ -20,6 +20,7 @@ import numpy as np
 import spacy.language
 import spacy_transformers.layers.transformer_model as trf_model
 import torch
+import transformers
 import typer
 from spacy.schemas import ConfigSchemaTraining
 from spacy.training import Example
@@ -359,6 +360,7 @@ def training(
 ) -> None:
     """Compare the throughput of spaCy's loop with a plain PyTorch loop."""
     torch.set_num_threads(threads)
+    transformers.logging.set_verbosity_error()  # it names every weight of the layers left out
     with tempfile.TemporaryDirectory() as folder:
         train = train or demo_corpus(Path(folder))
         result = compare(

@@ -12,7 +12,7 @@ from spacy_xner.annotate import annotate, run_key
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.docs import read_text
-from spacy_xner.ensemble.build import build_ensemble
+from spacy_xner.ensemble.build import build_ensemble, save_ensemble
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -33,7 +33,7 @@ def annotate_targets(
     setup_gpu(gpu_id)
     paths = {source: str(teachers / source / "model-last") for source in sources.split()}
     nlp = build_ensemble(config, paths)
-    nlp.to_disk(ensemble)
+    save_ensemble(nlp, ensemble)
     total = 0
     for target in targets.split():
         source = text / f"{target}.jsonl"

@@ -16,15 +16,19 @@ app = typer.Typer(pretty_exceptions_enable=False)
 @command("fetch", group=app)
 def fetch(
     project: Annotated[Path, typer.Argument(help="The project folder.")] = Path(),
+    catalogue: Annotated[
+        str, typer.Option(help="The benchmark's list of corpora.")
+    ] = "assets/masakhaner.json",
     sources: Annotated[str, typer.Option(help="Only the files of these languages.")] = "",
-    targets: Annotated[str, typer.Option(help="Only the files of these languages.")] = "",
+    targets: Annotated[str, typer.Option(help="Only the files of these, if it has them.")] = "",
 ) -> None:
     """Copy missing assets from XNER_ASSET_MIRROR; check the md5 of all."""
     assets = read_assets(project)
-    languages = [*sources.split(), *targets.split()]
-    if languages:
-        table = project / "assets" / "masakhaner.json"
-        assets = select_assets(assets, read_sources(table), languages, path=table)
+    table = read_sources(project / catalogue)
+    # A target that is not in the catalogue is the user's own text.
+    languages = [*sources.split(), *(name for name in targets.split() if name in table)]
+    if sources or targets:
+        assets = select_assets(assets, table, languages, path=catalogue)
     mirror = os.environ.get("XNER_ASSET_MIRROR")
     kept, copied = fetch_assets(project, assets, mirror=Path(mirror) if mirror else None)
     msg.good(f"Checked {kept} assets, copied {copied}")

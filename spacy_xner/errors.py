@@ -22,7 +22,7 @@ def reason(err: Exception) -> str:
     err (Exception): Any error.
     RETURNS (str): Begins with the error's type where its message alone says little.
     """
-    lines = str(err).strip().split("\n\n")[0].splitlines()
+    lines = str(err).split("\n\nAvailable ")[0].splitlines()
     text = " ".join(" ".join(line for line in lines if not line.startswith("{")).split())
     plain = text and isinstance(err, OSError | ValueError | ImportError)
     return text if plain else f"{type(err).__name__} {text}".strip()
@@ -209,8 +209,13 @@ class Errors(metaclass=_WithCodes):
     X308 = "Found {key} = {value}, expected {expected}. Change it in the config."
 
     X309 = (
-        "Found the batch size {found} in '{path}', expected a number of tokens to derive the number "
-        "of steps from. Set [training.batcher] size, or use 'spacy train' with max_steps."
+        "Found the batch size {found} in '{path}', expected a number of tokens to derive the "
+        "number of steps from. Set [training.batcher] size, or use 'spacy train' with max_steps."
+    )
+
+    X310 = (
+        "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
+        "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
     )
 
     # X4: teachers and the ensemble
@@ -239,12 +244,12 @@ class Errors(metaclass=_WithCodes):
         "since the ensemble was saved. Save the ensemble again, or bring the teacher back."
     )
     X407 = (
-        "Found {found} from the teacher '{name}', expected arrays of the shapes {expected}: one row "
-        "a token that sums to 1, one column a tag. Correct the teacher."
+        "Found {found} from the teacher '{name}', expected arrays of the shapes {expected}: one "
+        "row a token that sums to 1, one column a tag. Correct the teacher."
     )
     X408 = (
         "Found no component that sets entities in the teacher '{name}', expected an 'xner' pipe "
-        "(XnerTeacher) or any component that assigns doc.ents (SpanTeacher)."
+        "(XnerTeacher), or any component that assigns doc.ents and names its labels (SpanTeacher)."
     )
     X409 = (
         "Found the class '{label}' taught by none of the teachers {teachers}. Remove it from the "

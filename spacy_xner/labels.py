@@ -65,6 +65,14 @@ def tags_to_entities(tags: Sequence[str]) -> list[Entity]:
     return entities
 
 
+def map_label(label: str, label_map: Mapping[str, str]) -> str:
+    """The label that a map sends a label to: its own entry, else that of "*", else itself.
+
+    RETURNS (str): A label, or "" for a class that is dropped.
+    """
+    return label_map.get(label, label_map.get("*", label))
+
+
 def check_label_map(label_map: Mapping[str, str], labels: Sequence[str]) -> None:
     """Refuse a label map that names a class outside the label set.
 
@@ -97,7 +105,7 @@ def projection(
     matrix = np.zeros((len(source_tags), len(target_tags)))
     for row, tag in enumerate(source_tags):
         prefix, label = split_tag(tag)
-        matrix[row, column.get(f"{prefix}-{label_map.get(label, label)}", 0)] = 1.0
+        matrix[row, column.get(f"{prefix}-{map_label(label, label_map)}", 0)] = 1.0
     taught: NDArray[np.bool_] = np.any(matrix, axis=0)
     taught[0] = True
     return matrix, taught

@@ -143,6 +143,7 @@ max_steps = 40
 eval_frequency = 20
 dropout = 0.0
 seed = 0
+gpu_allocator = null
 
 [training.batcher]
 @batchers = "spacy.batch_by_padded.v1"

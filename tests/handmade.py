@@ -23,13 +23,14 @@ factory = "teacher_ensemble"
 labels = ["LOC", "PER"]
 threshold = 0.5
 keep_votes = true
-teachers = {}
 
 [components.teacher_ensemble.weights]
 @misc = "spacy-xner.UniformWeights.v1"
 
 [components.teacher_ensemble.pool]
 @misc = "spacy-xner.LinearPool.v1"
+
+[components.teacher_ensemble.teachers]
 """
 
 
@@ -86,14 +87,22 @@ def ruler_pipeline(names: dict[str, str], *, lang: str = "xx") -> Language:
 
 
 def save_ruler(folder: Path, names: dict[str, str], *, lang: str = "xx") -> str:
+    folder.parent.mkdir(parents=True, exist_ok=True)
     ruler_pipeline(names, lang=lang).to_disk(folder)
     return str(folder)
 
 
-def xner_pipeline(*, static_vectors: int = 0, updates: int = 25, seed: int = 0) -> Language:
+def xner_pipeline(
+    *,
+    static_vectors: int = 0,
+    tok2vec: dict | None = None,
+    updates: int = 25,
+    seed: int = 0,
+) -> Language:
     """A tiny trained `xner` that knows Ana and Bob (PER) and Lagos (LOC).
 
     static_vectors (int): Width of word vectors; 0 for none. The label then hangs on them alone.
+    tok2vec (Optional[dict]): The block of another encoder.
     """
     spacy.util.fix_random_seed(seed)
     nlp = spacy.blank("xx")
@@ -121,7 +130,7 @@ def xner_pipeline(*, static_vectors: int = 0, updates: int = 25, seed: int = 0) 
             "maxout_pieces": 2,
         }
         tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
-    else:
+    elif tok2vec is None:
         tok2vec = {
             "@architectures": "spacy.HashEmbedCNN.v2",
             "pretrained_vectors": None,

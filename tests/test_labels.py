@@ -8,6 +8,7 @@ from spacy_xner.labels import (
     check_label_map,
     entities_to_tags,
     iob2_tags,
+    map_label,
     projection,
     split_tag,
     tags_to_entities,
@@ -103,3 +104,12 @@ def test_label_map_to_an_unknown_class():
     with pytest.raises(XnerError, match="X002.*'PLACE'"):
         projection(["GPE"], ["LOC"], {"GPE": "PLACE"})
     check_label_map({"GPE": "LOC", "DATE": ""}, ["LOC"])
+
+
+def test_a_map_for_all_other_labels():
+    label_map = {"PERSON": "PER", "GPE": "ORG", "*": ""}
+    assert [map_label(x, label_map) for x in ("PERSON", "GPE", "DATE")] == ["PER", "ORG", ""]
+    assert map_label("DATE", {}) == "DATE"
+    matrix, taught = projection(["PERSON", "ORG"], ["PER", "ORG"], label_map)
+    assert matrix.argmax(axis=1).tolist() == [0, 1, 2, 0, 0]
+    assert taught.tolist() == [True, True, True, False, False]

@@ -24,7 +24,7 @@ def test_bytes_and_checksum(tmp_path):
     for data in (b"one", b"two"):
         assert write_bytes(path, data) == hashlib.sha256(data).hexdigest()
         assert path.read_bytes() == data
-    assert os.listdir(tmp_path) == ["file"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])
@@ -39,7 +39,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, s
     with pytest.raises(OSError, match="No space"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["file"]
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
 def test_documents_keep_what_they_carry(tmp_path, doc):

@@ -28,7 +28,7 @@ def ensemble_command(
 ) -> None:
     """Save a pipeline whose teacher_ensemble asks the given teachers."""
     from ..corpora.label_map import read_label_map
-    from ..ensemble.build import build_ensemble
+    from ..ensemble.build import build_ensemble, save_ensemble
 
     nlp = build_ensemble(
         config,
@@ -36,7 +36,7 @@ def ensemble_command(
         span_teachers=named_paths(span_teacher or []),
         label_map=read_label_map(label_map) if label_map else None,
     )
-    nlp.to_disk(output)
+    save_ensemble(nlp, output)
     names = json.loads((output / "teacher_ensemble" / "ensemble.json").read_text("utf8"))
     msg.good(f"Saved an ensemble of {', '.join(names['teachers'])}", output)
 

@@ -99,7 +99,7 @@ def fetch_assets(
 ) -> tuple[int, int]:
     """Check the assets that are there, and copy the others from a mirror.
 
-    Nothing is overwritten: a file with a wrong checksum is an error, in the project and in the
+    An asset without a public address is optional. Nothing is overwritten: a file with a wrong checksum is an error, in the project and in the
     mirror. Copies are written under a temporary name and renamed.
 
     project (Path): The project folder.
@@ -115,15 +115,16 @@ def fetch_assets(
         if path.exists():
             _checked(path, asset.checksum)
             kept += 1
+        elif not asset.url and not (mirror and (mirror / asset.mirror_path).is_file()):
+            continue  # unlabelled text that is not public: the train set without labels serves
         elif mirror is None:
             missing.append(asset.dest)
         else:
             origin = mirror / asset.mirror_path
             if not origin.is_file():
                 raise XnerError(Errors.X209.format(path=origin, dest=asset.dest))
-            from ..shards import (
-                write_bytes,  # brings spaCy, which takes seconds: checks need not wait
-            )
+            # Not at the top: it brings spaCy, which takes seconds, and checks need not wait.
+            from ..shards import write_bytes
 
             data = _checked(origin, asset.checksum)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,9 +33,10 @@ def build_ensemble(
     if not config.is_file():
         raise XnerError(Errors.X601.format(path=config))
     with config_errors(config):
-        found = load_config(config)
-    if COMPONENT not in found.get("components", {}):
-        raise XnerError(Errors.X410.format(found=list(found.get("components", {}))))
+        found = load_config(config, interpolate=True)
+    usable = [n for n in found.get("nlp", {}).get("pipeline", []) if n in found["components"]]
+    if COMPONENT not in usable:
+        raise XnerError(Errors.X410.format(found=usable))
     settings: dict[str, Any] = found["components"][COMPONENT]
     settings.setdefault("teachers", {})
     if label_map and "labels" in settings:
@@ -50,3 +51,15 @@ def build_ensemble(
             }
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)
+
+
+def save_ensemble(nlp: Language, output: Path) -> None:
+    """Save a pipeline with a `teacher_ensemble`, after a look at all its teachers.
+
+    nlp (Language): What `build_ensemble` made.
+    output (Path): Folder; untouched if a teacher cannot be used.
+    RAISES (XnerError): What `TeacherEnsemble.load` raises.
+    """
+    nlp.get_pipe(COMPONENT).load()  # type: ignore[attr-defined]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    nlp.to_disk(output)

@@ -39,8 +39,8 @@ def build_transformer_encoder(
     tokenizer_config, transformer_config (dict): Passed on to Hugging Face.
     mixed_precision (bool): Half precision on a GPU.
     RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width).
-    RAISES (XnerError): X301 if spacy-transformers is not installed, X302 if as many layers are
-        frozen as the model has.
+    RAISES (XnerError): X301 if spacy-transformers is not installed; when initialised or trained,
+        X310 if more layers are asked for than the model has, X302 if none is left to train.
     """
     try:
         from spacy_transformers.architectures import transformer_tok2vec_v3
@@ -50,7 +50,7 @@ def build_transformer_encoder(
         name,
         get_spans,
         dict(tokenizer_config or {}),
-        pooling,
+        _skip_empty(pooling),
         transformer_config=dict(transformer_config or {}),
         mixed_precision=mixed_precision,
     )
@@ -60,11 +60,27 @@ def build_transformer_encoder(
         init=_init,
         layers=[encoder],
         dims={"nO": None},
-        attrs={"freeze_embeddings": freeze_embeddings, "frozen_layers": frozen_layers},
+        attrs={
+            "name": name,
+            "transformer_config": dict(transformer_config or {}),
+            "freeze_embeddings": freeze_embeddings,
+            "frozen_layers": frozen_layers,
+        },
     )
 
 
+def _check_layers(name: str, settings: dict[str, Any]) -> None:
+    """Refuse more layers than there are: transformers would make the missing ones up at random."""
+    from transformers import AutoConfig
+
+    wanted = settings.get("num_hidden_layers", 0)
+    found = getattr(AutoConfig.from_pretrained(name), "num_hidden_layers", wanted)
+    if wanted > found:
+        raise XnerError(Errors.X310.format(found=wanted, name=name, expected=found))
+
+
 def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
+    _check_layers(model.attrs["name"], model.attrs["transformer_config"])
     # A handful of texts is enough to learn the width; the sample that spaCy hands over is not
     # worth a forward pass.
     model.layers[0].initialize(X=X[:1] if X else X)
@@ -80,6 +96,27 @@ def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats
             layers=model.attrs["frozen_layers"],
         )
     return model.layers[0](docs, is_train)
+
+
+def _skip_empty(pooling: Model[Ragged, Floats2d]) -> Model[Ragged, Floats2d]:
+    """Give zeros to tokens without a sub-word, where `reduce_first.v1` raises an error.
+
+    Spaces and zero-width characters have none, nor has what is cut off at the end of a window.
+    """
+
+    def forward(model: Model, X: Ragged, is_train: bool) -> tuple[Floats2d, Callable]:
+        filled = X.lengths > 0
+        rows, backprop_rows = pooling(Ragged(X.dataXd, X.lengths[filled]), is_train)
+        Y: Any = model.ops.alloc2f(len(X.lengths), rows.shape[1])
+        Y[filled] = rows
+
+        def backprop(dY: Any) -> Ragged:
+            return Ragged(backprop_rows(dY[filled]).dataXd, X.lengths)
+
+        return Y, backprop
+
+    # One node in place of another: pipelines that were saved without it can be loaded.
+    return Model(pooling.name, forward, init=pooling.init, layers=pooling.layers)
 
 
 def torch_module(model: Model) -> "nn.Module":

@@ -10,14 +10,13 @@ from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import filter_spans
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..decode import decode
 from ..errors import Errors, XnerError
-from ..labels import iob2_tags
+from ..labels import iob2_tags, map_label
 from ..ml.losses import Loss, softmax
 from ..training.targets import label_names, targets
 
@@ -180,7 +179,7 @@ class Xner(TrainablePipe):
         """
         validate_get_examples(get_examples, "Xner.initialize")
         if labels is None:
-            found = {self.label_map.get(x, x) for eg in get_examples() for x in label_names(eg)}
+            found = {map_label(x, self.label_map) for eg in get_examples() for x in label_names(eg)}
             labels = sorted(found - {""})
         for label in labels:
             self.add_label(label)
@@ -230,7 +229,7 @@ class Xner(TrainablePipe):
                 spans=spans,
                 attrs={"scores": [ent.score for ent in entities]},
             )
-            doc.set_ents(spans if self.overwrite else filter_spans([*doc.ents, *spans]))
+            doc.set_ents(spans if self.overwrite else _beside(doc.ents, spans))
 
     def update(
         self,
@@ -329,3 +328,9 @@ class Xner(TrainablePipe):
         """
         weights = [np.ones(len(rows)) for rows in teacher_scores]
         return self._loss(student_scores, teacher_scores, weights)
+
+
+def _beside(preset: Sequence[Span], spans: Sequence[Span]) -> list[Span]:
+    """The preset spans and those that do not overlap them."""
+    taken = {i for span in preset for i in range(span.start, span.end)}
+    return [*preset, *(s for s in spans if taken.isdisjoint(range(s.start, s.end)))]

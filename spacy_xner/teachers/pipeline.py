@@ -99,7 +99,7 @@ class PipelineTeacher(ABC):
         Static vectors are looked up there, and on a foreign document they would be another word's.
         """
         if self.tokens == "teacher":
-            return self.nlp.make_doc(doc.text)
+            return self.nlp.tokenizer(doc.text)  # `make_doc` has a limit of its own
         words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
         return Doc(self.nlp.vocab, words=words, spaces=spaces)
 
@@ -161,9 +161,9 @@ class SpanTeacher(PipelineTeacher):
             for name in self.nlp.pipe_names
             if "doc.ents" in self.nlp.get_pipe_meta(name).assigns
         ]
-        if not names:
-            raise XnerError(Errors.X408.format(name=self.path))
         labels = {label for name in names for label in self.nlp.pipe_labels.get(name, [])}
+        if not labels:
+            raise XnerError(Errors.X408.format(name=self.path))
         return tuple(sorted(labels))
 
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:

@@ -65,14 +65,19 @@ def train_pipeline(
         hold a sentence of theirs.
     gpu_id (int): -1 for the CPU.
     RETURNS (bool): False if nothing was to be done.
-    RAISES (XnerError): X601 if a path is missing, X309 if the batch size is no number, X206 if evaluation sentences are among the
-        training text, and what reading the corpus raises.
+    RAISES (XnerError): X601 if a path is missing, X308 if it is not set, X309 if the batch size is
+        no number, X206 if evaluation sentences are among the training text, and what reading the
+        corpus raises.
     """
     from spacy.cli.train import train
 
     if not config.is_file():
         raise XnerError(Errors.X601.format(path=config))
     found = load_config(config, overrides=dict(overrides), interpolate=True)
+    for name in ("train", "dev"):
+        if found["corpora"][name]["path"] is None:
+            details = {"key": f"corpora.{name}.path", "expected": f"a path (--paths.{name})"}
+            raise XnerError(Errors.X308.format(value=None, **details))
     corpus = found["corpora"]["train"]
     docs = list(training_docs(corpus))
     if against:
@@ -89,7 +94,8 @@ def train_pipeline(
     }
     key = _key(config, settings, corpus, found["corpora"]["dev"])
     stamp = output / STAMP
-    if stamp.is_file() and json.loads(stamp.read_text(encoding="utf8"))["key"] == key:
+    done = stamp.is_file() and json.loads(stamp.read_text(encoding="utf8"))["key"] == key
+    if done and (output / "model-last").is_dir():
         return False
     stamp.unlink(missing_ok=True)
     train(config, output, use_gpu=gpu_id, overrides=settings)

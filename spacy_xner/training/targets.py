@@ -9,7 +9,7 @@ from spacy.training import Example
 
 from ..align import project_tokens
 from ..errors import Errors, XnerError
-from ..labels import iob2_tags, projection
+from ..labels import iob2_tags, map_label, projection
 from ..silver import has_silver, read_silver
 
 Targets = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -48,7 +48,7 @@ def _gold_targets(example: Example, labels: Sequence[str], label_map: Mapping[st
         if tag is None or tag == "-":
             weights[i] = 0.0
         elif tag != "O":
-            label = label_map.get(tag[2:], tag[2:])
+            label = map_label(tag[2:], label_map)
             prefix = "B" if tag[0] in "BU" else "I"
             indices[i] = column.get(f"{prefix}-{label}", 0)
     return np.eye(len(column))[indices], weights
@@ -74,7 +74,7 @@ def _silver_targets(
 ) -> Targets:
     reference: Doc = example.reference
     silver = read_silver(reference)
-    unknown = {label_map.get(x, x) for x in silver.labels} - {*labels, ""}
+    unknown = {map_label(x, label_map) for x in silver.labels} - {*labels, ""}
     if unknown:
         found = {"found": sorted(unknown), "name": name, "expected": list(labels)}
         raise XnerError(Errors.X305.format(**found))

@@ -71,14 +71,14 @@ def test_copies_then_keeps(project, mirror):
     assert fetch_assets(project, assets) == (2, 0)
     assert sorted(path.name for path in project.rglob("*.*")) == [
         "bb.txt",
-        "project.yml",
         "masakhaner.json",
+        "project.yml",
         "train.conll",
     ]
 
 
 def test_without_a_mirror_both_ways_are_named(project):
-    with pytest.raises(XnerError, match=r"X211.*2 assets.*spacy project assets.*XNER_ASSET_MIRROR"):
+    with pytest.raises(XnerError, match=r"X211.*1 assets.*spacy project assets.*XNER_ASSET_MIRROR"):
         fetch_assets(project, read_assets(project))
 
 
@@ -98,10 +98,18 @@ def test_a_wrong_mirror_writes_nothing(project, mirror):
     assets = read_assets(project)[1:]
     with pytest.raises(XnerError, match=r"X208.*mirror.*bb\.txt"):
         fetch_assets(project, assets, mirror=mirror)
-    (mirror / "unlabelled" / "bb.txt").unlink()
-    with pytest.raises(XnerError, match=r"X209.*bb\.txt"):
-        fetch_assets(project, assets, mirror=mirror)
     assert not (project / assets[0].dest).exists()
+    (mirror / "raw" / "repo" / "data" / "aa" / "train.txt").unlink()
+    with pytest.raises(XnerError, match=r"X209.*train\.txt"):
+        fetch_assets(project, read_assets(project), mirror=mirror)
+
+
+def test_text_without_an_address_is_optional(project, mirror):
+    """Where the mirror lacks it, the train set without its labels serves as raw text."""
+    assets = read_assets(project)[1:]
+    assert fetch_assets(project, assets) == (0, 0)
+    (mirror / "unlabelled" / "bb.txt").unlink()
+    assert fetch_assets(project, assets, mirror=mirror) == (0, 0)
 
 
 @pytest.mark.parametrize("dest", ["../x", "assets/masakhaner/../../../x", "/tmp/x"])
@@ -151,7 +159,9 @@ def test_script_copies_what_is_asked_for(project, mirror, monkeypatch):
     assert (one.exit_code, "copied 1" in one.output) == (0, True)
     both = CliRunner().invoke(app, [str(project), "--sources", "aa", "--targets", "bb"])
     assert "Checked 1 assets, copied 1" in both.output
-    wrong = CliRunner().invoke(app, [str(project), "--targets", "cc"])
+    own = CliRunner().invoke(app, [str(project), "--targets", "cc"])
+    assert (own.exit_code, "Checked 0 assets" in own.output) == (0, True)
+    wrong = CliRunner().invoke(app, [str(project), "--sources", "cc"])
     assert (wrong.exit_code, "X212" in wrong.output) == (1, True)
 
 

@@ -34,7 +34,14 @@ def test_names_must_be_the_teachers(names):
 
 
 @pytest.mark.parametrize(
-    "weights", [{}, {"a": 0.0, "b": 0.0}, {"a": -1.0, "b": 2.0}, {"a": float("nan"), "b": 1.0}, {"a": float("inf")}]
+    "weights",
+    [
+        {},
+        {"a": 0.0, "b": 0.0},
+        {"a": -1.0, "b": 2.0},
+        {"a": float("nan"), "b": 1.0},
+        {"a": float("inf")},
+    ],
 )
 def test_impossible_numbers_are_refused(weights):
     with pytest.raises(XnerError, match="X308"):

@@ -6,9 +6,10 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_xner.errors import XnerError
-from spacy_xner.shards import write_docs
+from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.training import run
-from spacy_xner.training.run import MIN_STEPS, STAMP, count_steps, train_pipeline
+from spacy_xner.training.corpus import make_silver_corpus
+from spacy_xner.training.run import MIN_STEPS, STAMP, count_steps, train_pipeline, training_docs
 
 
 def docs(*sizes):
@@ -16,21 +17,31 @@ def docs(*sizes):
 
 
 @pytest.mark.parametrize(
-    ("settings", "steps"),
+    ("epochs", "batch_words", "steps"),
+    [(1, 10, 600), (2.5, 10, 1500), (0, 10, 150), (1, 10_000, 150)],
+)
+def test_count_steps(epochs, batch_words, steps):
+    assert MIN_STEPS == 150
+    assert count_steps([1000, 2000, 3000], epochs=epochs, batch_words=batch_words) == steps
+
+
+@pytest.mark.parametrize(
+    ("settings", "sizes"),
     [
-        ({"epochs": 1, "batch_words": 10}, 6),
-        ({"epochs": 2.5, "batch_words": 10}, 15),
-        ({"epochs": 1, "batch_words": 10, "limit": 2}, 3),
-        ({"epochs": 1, "batch_words": 10, "folders": ["two"]}, 3),
-        ({"epochs": 0, "batch_words": 10}, 1),
-        ({"epochs": 1, "batch_words": 10_000}, 1),
+        ({}, [10, 20, 30]),
+        ({"limit": 2}, [10, 20]),
+        ({"limit": 0, "folders": None}, [10, 20, 30]),
+        ({"folders": ["two"]}, [30]),
+        ({"folders": ["two", "one"], "limit": 2}, [30, 10]),
     ],
 )
-def test_count_steps(tmp_path, settings, steps):
-    for name, sizes in (("one", [10, 20]), ("two", [30])):
+def test_training_docs_are_those_of_the_reader(tmp_path, settings, sizes):
+    for name, lengths in (("one", [10, 20]), ("two", [30])):
         (tmp_path / name).mkdir()
-        write_docs(tmp_path / name / "a.spacy", docs(*sizes))
-    assert count_steps(tmp_path, **settings) == steps
+        write_docs(tmp_path / name / "a.spacy", docs(*lengths))
+    assert [len(doc) for doc in training_docs({"path": tmp_path, **settings})] == sizes
+    reader = make_silver_corpus(tmp_path, **settings)
+    assert [len(eg.reference) for eg in reader(spacy.blank("xx"))] == sizes
 
 
 @pytest.fixture
@@ -46,11 +57,15 @@ def calls(monkeypatch):
     return found
 
 
-def start(project, output=None, *, epochs=1.0, **overrides):
+def start(project, *, epochs=1.0, against=(), **overrides):
     corpus = str(project / "gold.spacy")
     overrides = {"paths.train": corpus, "paths.dev": corpus, **overrides}
     return train_pipeline(
-        project / "config.cfg", output or project / "out", overrides=overrides, epochs=epochs
+        project / "config.cfg",
+        project / "out",
+        overrides=overrides,
+        epochs=epochs,
+        against=against,
     )
 
 
@@ -65,7 +80,7 @@ def test_steps_follow_from_epochs(project, calls):
     start(project, epochs=1)
     assert calls[0]["training.max_steps"] == MIN_STEPS
     assert calls[0]["training.eval_frequency"] == MIN_STEPS // 2
-    words = sum(len(doc) for doc in spacy.tokens.DocBin().from_disk(project / "gold.spacy"))
+    words = sum(len(doc) for doc in read_docs(project / "gold.spacy", Vocab()))
     start(project, epochs=1000)
     assert calls[1]["training.max_steps"] == round(1000 * words / 100)
 
@@ -125,10 +140,22 @@ def test_a_run_that_broke_off_is_not_taken_for_done(project, calls, monkeypatch)
     assert not (project / "out" / STAMP).exists()
 
 
-def test_damaged_stamp_is_no_stamp(project, calls):
-    assert start(project)
-    (project / "out" / STAMP).write_text("{")
-    assert start(project)
+def test_evaluation_sentences_among_the_training_text(project, calls, gold_docs):
+    other = project / "other.spacy"
+    write_docs(other, docs(5))
+    assert start(project, against=[other])
+    write_docs(other, gold_docs[1:2])
+    with pytest.raises(XnerError, match="X206"):
+        start(project, against=[other])
+
+
+@pytest.mark.parametrize("size", ["null", '"many"'])
+def test_no_batch_size(project, calls, size):
+    config = project / "config.cfg"
+    config.write_text(config.read_text().replace("size = 100", f"size = {size}", 1))
+    with pytest.raises(XnerError, match="X309.*config.cfg.*batcher"):
+        start(project)
+    assert not calls
 
 
 def test_missing_paths(project, calls):
@@ -138,15 +165,15 @@ def test_missing_paths(project, calls):
         start(project, **{"paths.train": "nowhere"})
     with pytest.raises(XnerError, match="X601.*nowhere"):
         start(project, **{"paths.dev": "nowhere"})
-    for key in ("paths.train", "paths.dev"):
-        with pytest.raises(XnerError, match=f"X308.*{key.replace('.', '.')}"):
-            start(project, **{key: None})
+    for name in ("train", "dev"):
+        with pytest.raises(XnerError, match=rf"X308.*corpora\.{name}\.path.*--paths\.{name}"):
+            start(project, **{f"paths.{name}": None})
     assert not calls
 
 
 def test_a_real_run(project, monkeypatch):
     monkeypatch.setattr(run, "MIN_STEPS", 2)
-    assert start(project, project / "real")
-    assert not start(project, project / "real")
-    nlp = spacy.load(project / "real" / "model-last")
+    assert start(project)
+    assert not start(project)
+    nlp = spacy.load(project / "out" / "model-last")
     assert nlp.get_pipe("xner").labels == ("LOC", "PER")

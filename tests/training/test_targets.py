@@ -74,8 +74,12 @@ def test_blocked_tokens_are_outside():
 
 
 def test_gold_in_other_tokens():
-    doc = gold(["Ana", "Lima", "left", "."], ["B-PER", "I-PER", "O", "O"], [True, True, False, False])
-    distribution, weights = targets(example(doc, ["A", "na", "Lima", "left."], [0, 1, 1, 0]), LABELS, {})
+    doc = gold(
+        ["Ana", "Lima", "left", "."], ["B-PER", "I-PER", "O", "O"], [True, True, False, False]
+    )
+    distribution, weights = targets(
+        example(doc, ["A", "na", "Lima", "left."], [0, 1, 1, 0]), LABELS, {}
+    )
     assert names(distribution)[:3] == ["B-PER", "I-PER", "I-PER"]
     assert weights[:3].tolist() == [1, 1, 1]
 

@@ -1,0 +1,214 @@
+import sys
+
+import numpy as np
+import pytest
+import spacy
+from spacy import registry
+
+from spacy_xner.errors import XnerError
+from spacy_xner.ml.transformer import torch_module
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+pytest.importorskip("spacy_transformers")
+
+PIECES = ["<pad>", "<unk>", "<s>", "</s>", "\u2581", *"abcdefghijklmnopqrstuvwxyz.ACDJKLMNSTWY"]
+WIDTH, LAYERS = 16, 3
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A random encoder of three layers that reads one letter a piece."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    folder = tmp_path_factory.mktemp("encoder")
+    vocabulary = [(piece, -1.0 - i / 100) for i, piece in enumerate(PIECES)]
+    tokenizer = Tokenizer(models.Unigram(vocabulary, unk_id=1))
+    tokenizer.normalizer = normalizers.Replace("\u200b", " ")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)]
+    )
+    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        cls_token="<s>",
+        sep_token="</s>",
+        model_max_length=128,
+        **special,
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(PIECES),
+        hidden_size=WIDTH,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=128,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    transformers.BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def make_pipeline(checkpoint):
+    def make(*, pooling="reduce_first.v1", **settings):
+        encoder = {
+            "@architectures": "spacy-xner.TransformerEncoder.v1",
+            "name": str(checkpoint),
+            "get_spans": {
+                "@span_getters": "spacy-transformers.strided_spans.v1",
+                "window": 64,
+                "stride": 48,
+            },
+            "pooling": {"@layers": pooling},
+            **settings,
+        }
+        model = {"@architectures": "spacy-xner.SoftTagger.v1", "tok2vec": encoder}
+        nlp = spacy.blank("xx")
+        nlp.add_pipe("xner", config={"model": model})
+        return nlp
+
+    return make
+
+
+def encoder_of(nlp):
+    return torch_module(nlp.get_pipe("xner").model.get_ref("tok2vec"))
+
+
+def weights(nlp):
+    return {name: p.detach().numpy().copy() for name, p in encoder_of(nlp).named_parameters()}
+
+
+@pytest.fixture
+def train(examples, gold_docs):
+    """Initialise and update; gives the weights before and after, and the optimiser."""
+
+    def run(nlp, *, steps=2):
+        found = examples(gold_docs, nlp)
+        optimizer = nlp.initialize(lambda: found)
+        before = weights(nlp)
+        for _ in range(steps):
+            nlp.update(found, sgd=optimizer)
+        return before, weights(nlp), optimizer
+
+    return run
+
+
+def changed(before, after):
+    return {name for name in before if not np.array_equal(before[name], after[name])}
+
+
+WORDS = "embeddings.word_embeddings.weight"
+
+
+def layer(name):
+    return int(name.split(".")[2]) if name.startswith("encoder.layer.") else None
+
+
+def test_word_embeddings_are_frozen(make_pipeline, train):
+    nlp = make_pipeline()
+    before, after, _ = train(nlp)
+    assert WORDS not in changed(before, after)
+    assert "embeddings.position_embeddings.weight" in changed(before, after)
+    assert {layer(name) for name in changed(before, after)} == {None, 0, 1, 2}
+    parameter = dict(encoder_of(nlp).named_parameters())[WORDS]
+    assert not parameter.requires_grad
+    assert parameter.grad is None
+
+
+def test_word_embeddings_can_be_trained(make_pipeline, train):
+    before, after, _ = train(make_pipeline(freeze_embeddings=False))
+    assert WORDS in changed(before, after)
+
+
+@pytest.mark.parametrize("frozen", [1, 2])
+def test_frozen_layers(make_pipeline, train, frozen):
+    before, after, _ = train(make_pipeline(frozen_layers=frozen))
+    assert {layer(name) for name in changed(before, after)} == set(range(frozen, LAYERS))
+
+
+@pytest.mark.parametrize("frozen", [-1, 3, 12])
+def test_a_number_of_layers_that_leaves_nothing(make_pipeline, train, frozen):
+    with pytest.raises(XnerError, match=f"X302.*frozen_layers = {frozen}.* 0 to 2"):
+        train(make_pipeline(frozen_layers=frozen))
+
+
+def test_no_optimiser_state_for_frozen_parameters(make_pipeline, train):
+    nlp = make_pipeline(frozen_layers=2)
+    before, _, optimizer = train(nlp)
+    frozen = {n for n, p in encoder_of(nlp).named_parameters() if not p.requires_grad}
+    assert WORDS in frozen
+    kept = {name for _, name in optimizer.mom1}
+    assert any("layer.2" in name for name in kept)
+    assert not {name for name in kept if any(name.endswith(other) for other in frozen)}
+
+
+@pytest.mark.parametrize("pooling", ["reduce_first.v1", "reduce_mean.v1"])
+def test_pooling(make_pipeline, train, checkpoint, pooling):
+    """A token's vector is that of its first piece, or the mean over all its pieces."""
+    nlp, text = make_pipeline(pooling=pooling), "Ana went to Lima"
+    train(nlp, steps=0)
+    (found,) = nlp.get_pipe("xner").model.get_ref("tok2vec").predict([nlp.make_doc(text)])
+    encoded = transformers.AutoTokenizer.from_pretrained(checkpoint)(text, return_tensors="pt")
+    with torch.no_grad():
+        hidden = encoder_of(nlp)(encoded["input_ids"])[0][0].numpy()
+    pieces = encoded.tokens()
+    ends = [i for i, piece in enumerate(pieces) if piece in ("\u2581", "</s>")]
+    words = [hidden[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    expected = [rows[0] if pooling == "reduce_first.v1" else rows.mean(axis=0) for rows in words]
+    assert found == pytest.approx(np.stack(expected), abs=1e-4)
+
+
+def test_save_and_load(make_pipeline, train, gold_docs, tmp_path):
+    nlp = make_pipeline(frozen_layers=1)
+    train(nlp, steps=5)
+    nlp.to_disk(tmp_path)
+    docs = [nlp.make_doc(doc.text) for doc in [*gold_docs, nlp.make_doc("")]]
+    expected = nlp.get_pipe("xner").predict(docs)
+    for loaded in (spacy.load(tmp_path), make_pipeline().from_bytes(nlp.to_bytes())):
+        found = loaded.get_pipe("xner").predict([loaded.make_doc(doc.text) for doc in docs])
+        for rows, other in zip(expected, found, strict=True):
+            assert other == pytest.approx(rows, abs=1e-6)
+
+
+def test_what_is_frozen_stays_so_after_loading(make_pipeline, train, examples, gold_docs, tmp_path):
+    nlp = make_pipeline(frozen_layers=2)
+    train(nlp)
+    nlp.to_disk(tmp_path)
+    loaded = spacy.load(tmp_path)
+    before = weights(loaded)
+    assert not changed(before, weights(nlp))
+    optimizer = loaded.resume_training()
+    loaded.update(examples(gold_docs, loaded), sgd=optimizer)
+    assert {layer(name) for name in changed(before, weights(loaded))} == {2}
+
+
+AWKWARD = ["", " ", "\n\nAna  left\t.", "Ana\u200bLima \u200b Juma", "A" * 300, "Ana left. " * 80]
+
+
+@pytest.mark.parametrize("pooling", ["reduce_first.v1", "reduce_mean.v1"])
+def test_tokens_without_sub_words(make_pipeline, examples, gold_docs, pooling):
+    """Spaces, zero-width characters, and what is longer than the encoder can read."""
+    nlp = make_pipeline(pooling=pooling)
+    optimizer = nlp.initialize(lambda: examples(gold_docs, nlp))
+    docs = [nlp.make_doc(text) for text in AWKWARD]
+    rows = nlp.get_pipe("xner").predict(docs)
+    assert [len(array) for array in rows] == [len(doc) for doc in docs]
+    assert all(np.isfinite(array).all() for array in rows)
+    for doc in docs:
+        doc.set_ents([], default="outside")
+    found = examples([*gold_docs, *docs], nlp)
+    losses = [nlp.update(found, sgd=optimizer)["xner"] for _ in range(3)]
+    assert losses[-1] < losses[0]
+
+
+def test_spacy_transformers_is_asked_for(monkeypatch):
+    monkeypatch.setitem(sys.modules, "spacy_transformers.architectures", None)
+    build = registry.architectures.get("spacy-xner.TransformerEncoder.v1")
+    with pytest.raises(XnerError, match="X301.*pip install"):
+        build("name", None, None)

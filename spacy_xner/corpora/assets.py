@@ -99,8 +99,9 @@ def fetch_assets(
 ) -> tuple[int, int]:
     """Check the assets that are there, and copy the others from a mirror.
 
-    An asset without a public address is optional. Nothing is overwritten: a file with a wrong checksum is an error, in the project and in the
-    mirror. Copies are written under a temporary name and renamed.
+    An asset without a public address is optional. Nothing is overwritten: a file with a wrong
+    checksum is an error, in the project and in the mirror. Copies are written under a temporary
+    name and renamed.
 
     project (Path): The project folder.
     assets (Iterable[Asset]): See `read_assets`.

@@ -12,7 +12,7 @@ from spacy.util import load_config
 from spacy.vocab import Vocab
 
 from ..corpora.leakage import check_leakage
-from ..errors import Errors, XnerError
+from ..errors import Errors, XnerError, config_errors
 from ..evaluation.provenance import package_versions
 from ..hashing import hash_file
 from ..shards import read_docs, spacy_files, write_bytes
@@ -65,15 +65,16 @@ def train_pipeline(
         hold a sentence of theirs.
     gpu_id (int): -1 for the CPU.
     RETURNS (bool): False if nothing was to be done.
-    RAISES (XnerError): X601 if a path is missing, X308 if it is not set, X309 if the batch size is
-        no number, X206 if evaluation sentences are among the training text, and what reading the
-        corpus raises.
+    RAISES (XnerError): X601 if a path is missing, X607 for a malformed config, X308 if a path is
+        not set, X309 if the batch size is no number, X206 if evaluation sentences are among the
+        training text, and what reading the corpus raises.
     """
     from spacy.cli.train import train
 
     if not config.is_file():
         raise XnerError(Errors.X601.format(path=config))
-    found = load_config(config, overrides=dict(overrides), interpolate=True)
+    with config_errors(config):
+        found = load_config(config, overrides=dict(overrides), interpolate=True)
     for name in ("train", "dev"):
         if found["corpora"][name]["path"] is None:
             details = {"key": f"corpora.{name}.path", "expected": f"a path (--paths.{name})"}

@@ -307,13 +307,14 @@ def test_a_document_of_one_megabyte(folders):
             "raw": span_teacher(folders["en"], label_map={"PERSON": "PER"}),
             "given": span_teacher(folders["xx"], tokens="target"),
         },
+        keep_votes=False,
     )
-    text = ("Ana met Bob in Lagos , and it rained . " * 26000)[:1_000_000]
+    text = ("Ana met Bob in Lagos , notwithstanding the extraordinary rain . " * 16000)[:1_000_000]
     start = time.perf_counter()
     doc = nlp(text)
     assert time.perf_counter() - start < 60
     assert doc.text == text
-    assert len(doc.ents) > 20_000
+    assert len(doc.ents) > 40_000
     assert np.allclose(read_silver(doc).distribution.sum(axis=1), 1.0)
 
 

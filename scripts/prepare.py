@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import srsly
 import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
+from spacy_xner.corpora.assets import read_sources
 from spacy_xner.corpora.prepare import prepare_source, prepare_target
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -23,7 +23,7 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
 ) -> None:
     """Convert sources and test sets, and check the unlabelled text for leakage."""
-    table = srsly.read_json(catalogue)
+    table = read_sources(catalogue)
     rows = []
     for language in sources.split():
         counts = prepare_source(table, language, output, limit=limit, seed=seed)

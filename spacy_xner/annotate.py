@@ -135,7 +135,9 @@ def _resume(output: Path, key: str, force: bool) -> list[dict[str, Any]]:
 def _read_manifest(output: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((output / MANIFEST).read_text(encoding="utf8"))
-        return {"key": manifest["key"], "shards": list(manifest["shards"])}
+        keys = ("file", "texts", "docs", "sha256")
+        shards = [{key: shard[key] for key in keys} for shard in manifest["shards"]]
+        return {"key": manifest["key"], "shards": shards}
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return {"key": None, "shards": []}  # none, or not ours: all is annotated anew
 

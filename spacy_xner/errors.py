@@ -165,8 +165,8 @@ class Errors(metaclass=_WithCodes):
         "L- and U-."
     )
     X215 = (
-        "Found no '{split}' set for the language '{language}', expected one of {known} with such a "
-        "set. Change 'sources' or 'targets', or add the corpus to the catalogue."
+        "Found no '{key}' for the language '{language}' in the catalogue, which has {known}. "
+        "Change 'sources' or 'targets', or add it to the catalogue."
     )
     X216 = (
         "Found no text in '{language}'. Put it into {folder}/{language}.txt (one sentence a line), "
@@ -175,6 +175,10 @@ class Errors(metaclass=_WithCodes):
     X217 = (
         "Found no file '{path}' (language '{language}', '{split}' set). Fetch the corpora with "
         "'spacy project assets', or set XNER_ASSET_MIRROR and run 'spacy project run fetch'."
+    )
+    X218 = (
+        "Cannot use the catalogue '{path}' ({reason}). Expected a JSON object that gives each "
+        'language an object with "format", "labels" and the paths of its files.'
     )
 
     # X3: the xner pipe and training

@@ -141,7 +141,9 @@ def test_shards_of_another_run_are_kept(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text())["key"] == "two"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"key": "key"}', "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"key": "key"}', '{"key": "key", "shards": [{}]}', "\x00"]
+)
 def test_a_damaged_manifest_is_another_run(text, tmp_path):
     run(tmp_path)
     expected = parts(tmp_path)

@@ -78,12 +78,13 @@ def test_most_disputed_first(docs):
 
 @pytest.mark.parametrize("top", [0, 1, 3])
 def test_only_the_top_is_kept_however_many_come(top):
-    words = [f"w{i}" for i in range(200)]
-    rows = [(1 - i / 400) * OUT + i / 400 * SURE for i in range(200)]
-    many = (silver_doc([word], [row], []) for word, row in zip(words, rows, strict=True))
+    doubt = {60: 100 / 255, 61: 90 / 255, 200: 120 / 255, 399: 80 / 255}
+    shares = [doubt.get(i, 0.0) for i in range(400)]
+    many = (silver_doc([f"w{i}"], [OUT - p * OUT + p * SURE], []) for i, p in enumerate(shares))
     found = describe(many, top=top)
-    assert found["docs"] == 200
-    assert [entry["text"].strip() for entry in found["disputed"]] == words[::-1][:top]
+    assert found["docs"] == 400
+    expected = ["w200", "w60", "w61"][:top]
+    assert [entry["text"].strip() for entry in found["disputed"]] == expected
 
 
 def test_documents_without_tokens_or_votes():

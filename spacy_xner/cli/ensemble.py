@@ -30,6 +30,7 @@ def ensemble_command(
     from ..corpora.label_map import read_label_map
     from ..ensemble.build import build_ensemble, save_ensemble
 
+    named_paths([*(teacher or []), *(span_teacher or [])])  # no name in both
     nlp = build_ensemble(
         config,
         named_paths(teacher or []),

@@ -57,16 +57,21 @@ def read_assets(project: Path) -> list[Asset]:
 
 
 def read_sources(path: Path) -> dict[str, dict[str, str]]:
-    """Read assets/masakhaner.json: language to "format", "labels" and the paths of its files.
+    """Read a catalogue: language to "format", "labels" and the paths of its files.
 
-    RAISES (XnerError): X204 if it is no JSON object.
+    path (Path): E.g. assets/masakhaner.json.
+    RAISES (XnerError): X601 if there is no such file, X218 if it holds something else.
     """
+    if not path.is_file():
+        raise XnerError(Errors.X601.format(path=path))
     try:
         found: Any = srsly.read_json(path)
     except ValueError as err:
-        raise XnerError(Errors.X204.format(path=path, reason=err)) from err
-    if not isinstance(found, dict):
-        raise XnerError(Errors.X204.format(path=path, reason="it is not an object"))
+        raise XnerError(Errors.X218.format(path=path, reason=err)) from err
+    entries = list(found.values()) if isinstance(found, dict) else [None]
+    for entry in entries:
+        if not isinstance(entry, dict) or not all(isinstance(v, str) for v in entry.values()):
+            raise XnerError(Errors.X218.format(path=path, reason=f"it holds {entry or found!r}"))
     return found
 
 

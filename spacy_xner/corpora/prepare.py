@@ -107,9 +107,10 @@ def _public_text(catalogue: Catalogue, language: str, assets: Path) -> Iterator[
 
 def _read(catalogue: Catalogue, language: str, split: str) -> list[Sentence]:
     entry = catalogue.get(language, {})
-    if split not in entry:
-        found = {"language": language, "split": split, "known": sorted(catalogue)}
-        raise XnerError(Errors.X215.format(**found))
+    for key in (split, "format", "labels"):
+        if key not in entry:
+            found = {"language": language, "key": key, "known": sorted(catalogue)}
+            raise XnerError(Errors.X215.format(**found))
     path = Path(entry[split])
     if not path.is_file():
         raise XnerError(Errors.X217.format(path=path, language=language, split=split))

@@ -130,6 +130,16 @@ def test_unreadable_projects(tmp_path, content):
         read_assets(tmp_path)
 
 
+@pytest.mark.parametrize("content", ["", "[", "[]", "3", '{"aa": 3}', '{"aa": {"train": []}}'])
+def test_unreadable_catalogues(content, tmp_path):
+    path = tmp_path / "catalogue.json"
+    with pytest.raises(XnerError, match="X601"):
+        read_sources(path)
+    path.write_text(content)
+    with pytest.raises(XnerError, match=r"X218.*catalogue\.json"):
+        read_sources(path)
+
+
 def test_selection_by_language(project):
     assets, sources = read_assets(project), read_sources(project / "assets" / "masakhaner.json")
     assert select_assets(assets, sources, ["bb"]) == assets[1:]

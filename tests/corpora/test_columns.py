@@ -161,7 +161,7 @@ def test_no_token_is_lost_or_moved(tmp_path_factory, sentences):
 
 
 def public_files():
-    sources = json.loads((ROOT / "assets" / "sources.json").read_text())
+    sources = json.loads((ROOT / "assets" / "masakhaner.json").read_text())
     for language, entry in sources.items():
         for split in ("train", "dev", "test"):
             if split in entry:

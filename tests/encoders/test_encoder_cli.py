@@ -1,5 +1,5 @@
 import pytest
-from conftest import PIECES, VOCABULARY
+from tiny_encoder import PIECES, VOCABULARY
 from typer.testing import CliRunner
 
 from spacy_xner.cli import encoder as cli

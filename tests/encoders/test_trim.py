@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PIECES, SENTENCES, SPECIAL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_encoder import PIECES, SENTENCES, SPECIAL
 
 from spacy_xner.encoders.checkpoint import read_manifest, texts_digest
 from spacy_xner.encoders.convert import build_offline_encoder, make_bert, make_tokenizer

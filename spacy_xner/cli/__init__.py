@@ -8,7 +8,8 @@ from importlib import import_module
 
 from ._app import app
 
-for _name in ("annotate", "convert", "encoder", "ensemble", "evaluate", "leakage", "train"):
+_COMMANDS = "annotate convert encoder ensemble evaluate leakage similarity train"
+for _name in _COMMANDS.split():
     import_module(f"{__name__}.{_name}")
 
 

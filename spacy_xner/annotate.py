@@ -49,10 +49,25 @@ def run_key(nlp: Language, source: Path, **settings: Any) -> str:
             name: teacher.specification().get("sha256")
             for name, teacher in find_ensemble(nlp).teachers.items()
         },
+        # What a block of the config reads, such as learnt weights, counts by its contents.
+        "read": sorted(
+            [name, hash_file(Path(name), algorithm="sha256")]
+            for name in _strings(nlp.config["components"])
+            if Path(name).is_file()
+        ),
         "files": files,
         "settings": settings,
     }
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All strings in a tree of dictionaries and lists."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _strings(part)
 
 
 def annotate(

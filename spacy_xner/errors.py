@@ -273,6 +273,34 @@ class Errors(metaclass=_WithCodes):
         "option."
     )
 
+    X420 = (
+        "Found '{found}', expected a text as name=path, each name once. Correct the arguments of "
+        "'xner similarity'."
+    )
+    X421 = "Cannot use '{path}' ({reason}), expected what '{command}' writes. Make it again."
+    X422 = (
+        "Found no weight for the teachers {found} in '{path}', expected one for each; it knows "
+        "{expected}. Name the texts of 'xner similarity train' after the teachers, or leave these "
+        "teachers out."
+    )
+    X423 = (
+        "Found the target {found}, expected one of {expected}. Set 'target' in "
+        "[components.teacher_ensemble.weights]."
+    )
+    X424 = (
+        "Found '{path}' with the hash {found}, expected {expected}: it has changed since the "
+        "weights were made. Run 'xner similarity' again, or bring the file back."
+    )
+    X425 = (
+        "Found the source languages {found}, expected some of {expected}. Change --sources, or "
+        "train the identifier with these languages."
+    )
+    X426 = (
+        "Cannot compute sentence features: torch or transformers is not installed. "
+        "Install them with: pip install 'spacy-xner[train]'"
+    )
+    X427 = "Found no sentence in the text '{name}', expected at least one. Check its file."
+
     # X5: evaluation
     X501 = (
         "Found {scores} scores for {spans} spans in doc.spans['{key}'], expected one score a span. "

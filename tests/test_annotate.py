@@ -208,6 +208,26 @@ def test_key_depends_on_all_that_decides(tmp_path):
     assert len(set(keys)) == 6
 
 
+def test_key_depends_on_what_learnt_weights_hold(tmp_path):
+    """Other weights under the same name are another run."""
+    (tmp_path / "a.txt").write_text("Ana\n")
+    save_ruler(tmp_path / "teacher", {"Ana": "PER", "Lagos": "LOC"})
+    weights = tmp_path / "weights.json"
+
+    def key():
+        nlp = spacy.blank("xx")
+        teachers = {"only": span_teacher(str(tmp_path / "teacher"))}
+        block = {"@misc": "spacy-xner.SimilarityWeights.v1", "path": str(weights)}
+        add_ensemble(nlp, teachers, weights=block)
+        return run_key(nlp, tmp_path / "a.txt")
+
+    weights.write_text("{}")
+    before = key()
+    assert key() == before
+    weights.write_text('{"changed": true}')
+    assert key() != before
+
+
 def test_a_pipeline_without_an_ensemble():
     with pytest.raises(XnerError, match=r"X410.*sentencizer"):
         nlp = spacy.blank("xx")

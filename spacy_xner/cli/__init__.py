@@ -8,7 +8,17 @@ from importlib import import_module
 
 from ._app import app
 
-for _name in ("annotate", "convert", "encoder", "ensemble", "evaluate", "leakage", "train"):
+COMMANDS = (
+    "annotate",
+    "convert",
+    "encoder",
+    "ensemble",
+    "evaluate",
+    "leakage",
+    "similarity",
+    "train",
+)
+for _name in COMMANDS:
     import_module(f"{__name__}.{_name}")
 
 

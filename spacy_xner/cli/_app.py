@@ -15,6 +15,8 @@ HELP = "Cross-lingual named entity recognition: teachers, silver annotations, st
 app = typer.Typer(name="xner", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 encoder_app = typer.Typer(help="Make a pretrained encoder ready for training.")
 app.add_typer(encoder_app, name="encoder")
+similarity_app = typer.Typer(help="Weigh source languages by their likeness to a target.")
+app.add_typer(similarity_app, name="similarity")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

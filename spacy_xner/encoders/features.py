@@ -1,0 +1,89 @@
+"""Sentence vectors from a frozen encoder: the mean of its hidden states."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Errors, XnerError, reason
+
+Features = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts -> array of shape (texts, width)."""
+
+BATCH = 32
+MAX_LENGTH = 128
+
+
+def sentence_features(
+    encoder: Path, texts: Sequence[str], *, num_hidden_layers: int = 8
+) -> NDArray[np.float32]:
+    """The mean hidden state of each text over its sub-words, special tokens among them.
+
+    encoder (Path): A checkpoint folder.
+    texts (Sequence[str]): Of each, the first 128 sub-words are read.
+    num_hidden_layers (int): Layers to use, from the bottom; an encoder with fewer uses all.
+    RETURNS (Array of shape (texts, width)): In the order of the texts.
+    RAISES (XnerError): X601 or X108 if there is no checkpoint, X426 without torch.
+    """
+    return load_features(encoder, num_hidden_layers=num_hidden_layers)(texts)
+
+
+def load_features(encoder: Path, *, num_hidden_layers: int = 8) -> Features:
+    """Load an encoder once, for many calls; arguments and errors as in `sentence_features`.
+
+    RETURNS (Features): Runs where thinc runs: on the GPU after `require_gpu`.
+    """
+    if not encoder.is_dir():
+        raise XnerError(Errors.X601.format(path=encoder))
+    try:
+        import torch
+        from thinc.util import get_torch_default_device
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as err:
+        raise XnerError(Errors.X426) from err
+    try:
+        model = _load_model(AutoModel, encoder, num_hidden_layers)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
+    except Exception as err:  # safetensors and tokenizers each raise their own on damaged data
+        raise XnerError(Errors.X108.format(path=encoder, reason=reason(err))) from err
+    device = get_torch_default_device()
+    model = model.eval().to(device)
+
+    def features(texts: Sequence[str]) -> NDArray[np.float32]:
+        result = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+        # Texts of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(order), BATCH):
+            rows = order[start : start + BATCH]
+            batch = tokenizer(
+                [texts[i] for i in rows],
+                padding=True,
+                truncation=True,
+                max_length=MAX_LENGTH,
+                return_tensors="pt",
+            ).to(device)
+            with torch.inference_mode():
+                states = model(**batch).last_hidden_state
+            mask = batch["attention_mask"][..., None].to(states.dtype)
+            result[rows] = ((states * mask).sum(1) / mask.sum(1)).float().cpu().numpy()
+        return result
+
+    return features
+
+
+def _load_model(AutoModel: Any, encoder: Path, num_hidden_layers: int) -> Any:
+    """Load the bottom layers of a model, and say nothing of the layers left out."""
+    from transformers import AutoConfig
+    from transformers.utils import logging
+
+    config = AutoConfig.from_pretrained(encoder, local_files_only=True)
+    # More layers than the checkpoint has would be drawn at random.
+    config.num_hidden_layers = min(num_hidden_layers, config.num_hidden_layers)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        return AutoModel.from_pretrained(encoder, config=config, local_files_only=True)
+    finally:
+        logging.set_verbosity(verbosity)

@@ -8,7 +8,16 @@ from importlib import import_module
 
 from ._app import app
 
-for _name in ("annotate", "convert", "encoder", "ensemble", "evaluate", "leakage", "train"):
+for _name in (
+    "aggregate",
+    "annotate",
+    "convert",
+    "encoder",
+    "ensemble",
+    "evaluate",
+    "leakage",
+    "train",
+):
     import_module(f"{__name__}.{_name}")
 
 

@@ -99,7 +99,7 @@ def annotate(
         found = {"key": "shard_size", "value": shard_size, "expected": "1 or more"}
         raise XnerError(Errors.X308.format(**found))
     output.mkdir(parents=True, exist_ok=True)
-    shards = _resume(output, key, force)
+    shards = resume(output, key, force)
     stream = iter(records)
     for shard in shards:
         done = len(list(islice(stream, shard["texts"])))
@@ -111,10 +111,10 @@ def annotate(
         # A pipeline's error handler may leave documents out.
         counts = {"texts": len(batch), "docs": len(docs)}
         shards.append({"file": name, **counts, "sha256": write_docs(output / name, docs)})
-        _write_manifest(output, key, shards)
+        write_manifest(output, key, shards)
         if progress:
             progress(len(batch))
-    _write_manifest(output, key, shards)
+    write_manifest(output, key, shards)
     return shards
 
 
@@ -125,8 +125,15 @@ def _to_docs(nlp: Language, records: Sequence[RawText]) -> Iterator[Doc]:
         yield doc
 
 
-def _resume(output: Path, key: str, force: bool) -> list[dict[str, Any]]:
-    """The whole shards that an earlier run with the same key left, up to the first that is not."""
+def resume(output: Path, key: str, force: bool) -> list[dict[str, Any]]:
+    """The whole shards that an earlier run with the same key left, up to the first that is not.
+
+    output (Path): Folder of the shards. All other shards named part-*.spacy are removed.
+    key (str): Of this run.
+    force (bool): Remove shards of another run too.
+    RETURNS (List[Dict[str, Any]]): As the manifest has them.
+    RAISES (XnerError): X411 if the folder holds shards of another run, or foreign ones.
+    """
     found = sorted(output.glob("*.spacy"))
     # What we did not write is never removed.
     ours = [file for file in found if PART.fullmatch(file.name)]
@@ -157,6 +164,7 @@ def _read_manifest(output: Path) -> dict[str, Any]:
         return {"key": None, "shards": []}  # none, or not ours: all is annotated anew
 
 
-def _write_manifest(output: Path, key: str, shards: Sequence[dict[str, Any]]) -> None:
+def write_manifest(output: Path, key: str, shards: Sequence[dict[str, Any]]) -> None:
+    """Write the key of a run and its shards to manifest.json."""
     text = json.dumps({"key": key, "shards": list(shards)}, indent=2) + "\n"
     write_bytes(output / MANIFEST, text.encode("utf8"))

@@ -59,7 +59,7 @@ def decode(
             raise XnerError(Errors.X003.format(found=array.shape, expected=("tokens", n_tags)))
     tags = iob2_tags(labels)
     results: list[list[ScoredEntity]] = [[] for _ in distributions]
-    for batch in _batches([len(array) for array in distributions]):
+    for batch in batches([len(array) for array in distributions]):
         probs = pad([distributions[i] for i in batch])
         paths = viterbi(probs)
         forward, backward, scale = forward_backward(probs)
@@ -80,18 +80,22 @@ def decode(
     return results
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
-    """Group documents of like length; documents without tokens are left out."""
-    batches: list[list[int]] = []
+def batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Group documents of like length; documents without tokens are left out.
+
+    lengths (Sequence[int]): Tokens of each document.
+    RETURNS (List[List[int]]): Positions in `lengths`, at most MAX_BATCH a group.
+    """
+    groups: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         if lengths[i] == 0:
             continue
-        last = batches[-1] if batches else []
+        last = groups[-1] if groups else []
         if last and len(last) < MAX_BATCH and lengths[i] <= 2 * lengths[last[0]] + 8:
             last.append(i)
         else:
-            batches.append([i])
-    return batches
+            groups.append([i])
+    return groups
 
 
 def pad(distributions: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
@@ -130,27 +134,32 @@ def viterbi(probs: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def forward_backward(
-    probs: NDArray[np.float64],
+    probs: NDArray[np.float64], transition: NDArray[np.floating] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Scaled forward and backward messages of the chain (Rabiner 1989, section V.A).
 
-    probs (Array of shape (documents, tokens, tags)): Positive, see `pad`.
+    probs (Array of shape (documents, tokens, tags)): Positive, see `pad`. With a transition matrix
+        padding is a row of ones, which changes nothing as the rows of the matrix sum to 1.
+    transition (Array of shape (tags, tags)): Weight of each step; the row of O opens a document.
+        By default 1 where `transitions` allows the step, else 0.
     RETURNS: forward and backward, each of shape (documents, tokens, tags), and scale of shape
         (documents, tokens). forward * backward are the tags' marginal probabilities; the product
-        of a document's scales is the probability that independent draws give a valid sequence.
+        of a document's scales is the sum over all tag sequences. By default that is the probability
+        that independent draws give a valid sequence, in a hidden Markov model the likelihood.
     """
     n_docs, length, n_tags = probs.shape
-    allowed = transitions(n_tags // 2).astype(np.float64)
+    if transition is None:
+        transition = transitions(n_tags // 2).astype(np.float64)
     forward, backward = np.empty_like(probs), np.ones_like(probs)
     scale = np.empty((n_docs, length))
     for t in range(length):
-        reach = forward[:, t - 1] @ allowed if t else allowed[0]
+        reach = forward[:, t - 1] @ transition if t else transition[0]
         message = reach * probs[:, t]
         scale[:, t] = message.sum(axis=1)
         forward[:, t] = message / scale[:, t, None]
     for t in range(length - 2, -1, -1):
         ahead = probs[:, t + 1] * backward[:, t + 1]
-        backward[:, t] = ahead @ allowed.T / scale[:, t + 1, None]
+        backward[:, t] = ahead @ transition.T / scale[:, t + 1, None]
     return forward, backward, scale
 
 
@@ -163,7 +172,7 @@ def token_marginals(
     RETURNS (List[Array of shape (tokens, tags)]): Rows sum to 1.
     """
     results = [np.zeros(array.shape) for array in distributions]
-    for batch in _batches([len(array) for array in distributions]):
+    for batch in batches([len(array) for array in distributions]):
         forward, backward, _ = forward_backward(pad([distributions[i] for i in batch]))
         for row, i in enumerate(batch):
             length = len(distributions[i])

@@ -266,11 +266,31 @@ class Errors(metaclass=_WithCodes):
     X411 = (
         "Found {count} .spacy files of another run in '{path}' (other teachers, settings or "
         "input), expected an empty folder or the same run. Choose another folder, or use --force, "
-        "which replaces shards of 'xner annotate' and nothing else."
+        "which replaces shards named part-*.spacy and nothing else."
     )
     X412 = (
         "Found '{found}', expected a teacher as name=path, each name once. Correct the --teacher "
         "option."
+    )
+    X430 = (
+        "Found no votes in document {number} (no group '{prefix}<teacher>' in doc.spans), expected "
+        "the entities of each teacher. Annotate again with keep_votes = true in the ensemble."
+    )
+    X431 = (
+        "Found the labels {found} in document {number}, expected {expected} as in the documents "
+        "before it, also in the votes. Aggregate shards of different ensembles one by one."
+    )
+    X432 = (
+        "Found votes of {found}, whom the aggregator has never heard, expected only {expected}. It "
+        "knows nothing of their reliability: fit it on documents with votes of all teachers."
+    )
+    X433 = (
+        "Found the output '{output}' in the folder of the input '{source}', expected another "
+        "folder: shards that are read must not be replaced. Change the output."
+    )
+    X434 = (
+        "Found votes of shape {shape} with values from {low} to {high}, expected one row an "
+        "instance, one column a teacher, and values from -1 (no vote) to {top}."
     )
 
     X420 = (

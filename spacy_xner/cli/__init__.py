@@ -9,6 +9,7 @@ from importlib import import_module
 from ._app import app
 
 COMMANDS = (
+    "aggregate",
     "annotate",
     "convert",
     "encoder",

@@ -223,9 +223,11 @@ class TeacherEnsemble(Pipe):
             set_hard_reading(doc, ents, confidence, threshold=self.threshold)
         if self.keep_votes:
             for k, name in enumerate(votes.names):
+                taught = votes.taught[k, 1::2]
+                unknown = [x for x, known in zip(self.labels, taught, strict=True) if not known]
                 answers = decode(split(votes.probs[k], votes.lengths), self.labels)
                 for doc, ents in zip(docs, answers, strict=True):
-                    _set_votes(doc, f"{SPANS_KEY}/{name}", ents)
+                    _set_votes(doc, f"{SPANS_KEY}/{name}", ents, unknown)
 
     def to_disk(self, path: Path | str, *, exclude: Iterable[str] = ()) -> None:
         """Write the teachers' specifications (not their weights) to a folder."""
@@ -265,7 +267,9 @@ class TeacherEnsemble(Pipe):
         return self
 
 
-def _set_votes(doc: Doc, key: str, entities: Sequence[ScoredEntity]) -> None:
+def _set_votes(doc: Doc, key: str, entities: Sequence[ScoredEntity], untaught: list[str]) -> None:
     spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
-    scores = {"scores": [float(ent.score) for ent in entities]}
-    doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=scores)
+    attrs: dict[str, Any] = {"scores": [float(ent.score) for ent in entities]}
+    if untaught:  # what it does not know, it does not deny
+        attrs["untaught"] = untaught
+    doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)

@@ -23,6 +23,7 @@ NAMES = [
 
 def test_all_commands_are_there():
     assert {" ".join(name) for name in NAMES} == {
+        "aggregate",
         "annotate",
         "convert",
         "encoder offline",
@@ -31,6 +32,8 @@ def test_all_commands_are_there():
         "evaluate",
         "inspect",
         "leakage",
+        "similarity train",
+        "similarity weights",
         "train",
     }
 

@@ -1,0 +1,297 @@
+"""Aggregate the votes of a whole corpus of silver documents, and write new silver annotations.
+
+The ensemble pools teachers batch by batch. An aggregator first learns from all votes how reliable
+each teacher is; the votes are the span groups that `teacher_ensemble` keeps.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from .annotate import resume, write_manifest
+from .decode import ScoredEntity, decode
+from .ensemble.bea import bea, bea_twice, resolve_overlaps
+from .ensemble.confusion import ABSTAIN, gather, reliability, vote_shares
+from .ensemble.sequence import fit_sequence, sequence_posteriors
+from .ensemble.votes import split
+from .errors import Errors, XnerError
+from .hashing import hash_file
+from .shards import read_docs, spacy_files, write_docs
+from .silver import SPANS_KEY, has_silver, read_silver, set_hard_reading, write_silver
+
+# Raised when the same votes would give other shards, so that no old ones are kept.
+REVISION = 1
+
+
+class Method(StrEnum):
+    """How votes are aggregated: plain vote, BEA once or twice, hidden Markov model."""
+
+    vote = "vote"
+    bea = "bea"
+    bea2 = "bea2"
+    sequence = "sequence"
+
+
+class CorpusVotes(NamedTuple):
+    """The votes of K teachers on D documents with L labels.
+
+    lengths: Tokens of each document.
+    spans: Integers of shape (spans, 5): document, start, end, teacher, label.
+    heard: Array of shape (D, K): has the teacher read the document?
+    untaught: Array of shape (K, L): a class that the teacher does not know.
+    """
+
+    teachers: tuple[str, ...]
+    labels: tuple[str, ...]
+    lengths: NDArray[np.int64]
+    spans: NDArray[np.int64]
+    heard: NDArray[np.bool_]
+    untaught: NDArray[np.bool_]
+
+
+class Aggregate(NamedTuple):
+    """The outcome.
+
+    distribution: Array of shape (tokens of all documents, tags), rows sum to 1.
+    entities: Of each document, not overlapping, in order.
+    reliability: Array of shape (K,), 0 or more.
+    """
+
+    distribution: NDArray[np.float64]
+    entities: list[list[ScoredEntity]]
+    reliability: NDArray[np.float64]
+
+
+def read_votes(docs: Iterable[Doc]) -> CorpusVotes:
+    """Collect `doc.spans["silver/<teacher>"]`.
+
+    docs (Iterable[Doc]): Silver documents with the same labels. A teacher without a group in a
+        document abstains there; one with an empty group says O everywhere.
+    RETURNS (CorpusVotes): Teachers in the order in which they come.
+    RAISES (XnerError): X005 if a document has no silver annotations, X430 if it has no votes, X431
+        if labels differ.
+    """
+    prefix = f"{SPANS_KEY}/"
+    teachers: dict[str, int] = {}
+    labels: tuple[str, ...] = ()
+    lengths: list[int] = []
+    spans: list[tuple[int, int, int, int, int]] = []
+    heard: list[tuple[int, int]] = []
+    unknown: set[tuple[int, str]] = set()
+    for d, doc in enumerate(docs):
+        if not has_silver(doc):
+            raise XnerError(Errors.X005.format(reason=f"document {d + 1} has none"))
+        found = read_silver(doc).labels
+        labels = labels or found
+        votes = {k[len(prefix) :]: g for k, g in doc.spans.items() if k.startswith(prefix)}
+        if not votes:
+            raise XnerError(Errors.X430.format(number=d + 1, prefix=prefix))
+        used = {span.label_ for group in votes.values() for span in group}
+        if found != labels or not used <= set(labels):
+            details = {"found": sorted({*found, *used}), "number": d + 1, "expected": list(labels)}
+            raise XnerError(Errors.X431.format(**details))
+        lengths.append(len(doc))
+        for name, group in votes.items():
+            k = teachers.setdefault(name, len(teachers))
+            heard.append((d, k))
+            unknown |= {(k, label) for label in group.attrs.get("untaught", ())}
+            spans += [(d, s.start, s.end, k, labels.index(s.label_)) for s in group]
+    read = np.zeros((len(lengths), len(teachers)), dtype=bool)
+    read[tuple(np.array(heard, dtype=int).reshape(-1, 2).T)] = True
+    untaught = np.array([[(k, x) in unknown for x in labels] for k in range(len(teachers))])
+    return CorpusVotes(
+        tuple(teachers),
+        labels,
+        np.array(lengths, dtype=np.int64),
+        np.array(spans, dtype=np.int64).reshape(-1, 5),
+        read,
+        untaught.reshape(len(teachers), len(labels)),
+    )
+
+
+def token_votes(votes: CorpusVotes) -> NDArray[np.int64]:
+    """Each teacher's tag for each token, -1 where it abstains.
+
+    RETURNS (Array[int] of shape (tokens, K)): Columns of `iob2_tags(labels)`.
+    """
+    doc, start, end, teacher, label = votes.spans.T
+    size = end - start
+    spread = np.repeat(np.arange(len(size)), size)
+    nth = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+    tags = np.where(np.repeat(votes.heard, votes.lengths, axis=0), 0, ABSTAIN)
+    rows = (_offsets(votes)[doc] + start)[spread] + nth
+    tags[rows, teacher[spread]] = 1 + 2 * label[spread] + (nth > 0)
+    return _abstain(tags, (tags + 1) // 2, votes.untaught)
+
+
+def span_votes(votes: CorpusVotes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All spans that some teacher predicts, and what each teacher says of them.
+
+    RETURNS: spans of shape (instances, 2), start and end (exclusive) counted over the tokens of all
+        documents; votes of shape (instances, K): 0 for O, 1 + label, or -1 where one abstains.
+    """
+    doc, start, end, teacher, label = votes.spans.T
+    offset = _offsets(votes)[doc]
+    spans, first, index = np.unique(
+        np.stack((offset + start, offset + end), axis=1),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
+    )
+    result = np.where(votes.heard[doc[first]], 0, ABSTAIN)
+    result[index.reshape(-1), teacher] = 1 + label
+    return spans, _abstain(result, result, votes.untaught)
+
+
+def _abstain(
+    votes: NDArray[np.int64], classes: NDArray[np.int64], untaught: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """An O is no vote where another teacher sees a class that this one does not know."""
+    if not untaught.any():
+        return votes
+    seen = np.stack([(classes == 1 + x).any(axis=1) for x in range(untaught.shape[1])], axis=1)
+    doubt = seen.astype(np.int64) @ untaught.T.astype(np.int64) > 0
+    return np.where((votes == 0) & doubt, ABSTAIN, votes)
+
+
+def _offsets(votes: CorpusVotes) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(votes.lengths)))[:-1].astype(np.int64)
+
+
+def aggregate_votes(
+    votes: CorpusVotes, *, method: Method = Method.sequence, top: int = 10
+) -> Aggregate:
+    """Estimate the truth behind the votes of a whole corpus, and how reliable each teacher is.
+
+    votes (CorpusVotes): See `read_votes`.
+    method (Method): "vote": each token's shares of the vote, all teachers alike. "bea": posteriors
+        of spans (`ensemble/bea.py`). "bea2": the same with a second pass. "sequence": posteriors of
+        tags (`ensemble/sequence.py`).
+    top (int): Teachers in the second pass of "bea2".
+    RETURNS (Aggregate): Distributions, entities, and reliabilities.
+    RAISES (XnerError): X308 if `top` is below 1.
+    """
+    n_labels = len(votes.labels)
+    if method in (Method.bea, Method.bea2):
+        spans, said = span_votes(votes)
+        found = bea(said, 1 + n_labels) if method == Method.bea else None
+        found = found or bea_twice(said, 1 + n_labels, top=top)
+        rows, entities = _read_spans(votes, spans, found.posteriors)
+        return Aggregate(rows, entities, reliability(found.counts))
+    tags = token_votes(votes)
+    if method == Method.vote:
+        evidence = gather(tags, 1 + 2 * n_labels)
+        rows = vote_shares(evidence.rows)[evidence.which]
+        weights = np.ones(len(votes.teachers))
+    else:
+        lengths = votes.lengths.tolist()
+        model = fit_sequence(tags, lengths, votes.teachers, n_labels)
+        rows = sequence_posteriors(model, tags, lengths, votes.teachers)
+        known = dict(zip(model.teachers, reliability(model.counts), strict=True))
+        weights = np.array([known.get(name, 0.0) for name in votes.teachers])
+    entities = decode(split(rows, votes.lengths.tolist()), votes.labels)
+    return Aggregate(rows, entities, weights)
+
+
+def _read_spans(
+    votes: CorpusVotes, spans: NDArray[np.int64], posteriors: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[list[ScoredEntity]]]:
+    """Token distributions and entities from the posteriors of spans.
+
+    Of overlapping spans one is chosen. Its labels' probabilities are those of B- at its first token
+    and of I- at the others, the rest is O; a token in no chosen span is a certain O.
+    """
+    rows = np.zeros((int(votes.lengths.sum()), 1 + 2 * len(votes.labels)))
+    rows[:, 0] = 1.0
+    chosen = resolve_overlaps(spans[:, 0], spans[:, 1], posteriors)
+    offsets = _offsets(votes)
+    docs = np.searchsorted(offsets, spans[chosen, 0], side="right") - 1
+    entities: list[list[ScoredEntity]] = [[] for _ in votes.lengths]
+    for (start, end), probs, d in zip(
+        spans[chosen].tolist(), posteriors[chosen], docs.tolist(), strict=True
+    ):
+        rows[start:end, 0] = probs[0]
+        rows[start, 1::2] = probs[1:]
+        rows[start + 1 : end, 2::2] = probs[1:]
+        best = int(probs.argmax())
+        if best > 0:
+            first = int(offsets[d])
+            label, score = votes.labels[best - 1], float(probs[best])
+            entities[d].append(ScoredEntity(start - first, end - first, label, score))
+    return rows, entities
+
+
+def aggregate(
+    source: Path,
+    output: Path,
+    *,
+    method: Method = Method.sequence,
+    top: int = 10,
+    threshold: float = 0.5,
+    force: bool = False,
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Read silver shards with votes, aggregate, and write one new shard for each, and a manifest.
+
+    The new documents differ in the distribution, the entities, and the teachers' weights: each
+    teacher's reliability, divided by the sum over those who have read the document.
+
+    source (Path): A .spacy file or a folder; all of it is one corpus, so give one language.
+    output (Path): Folder of the new shards.
+    method, top: See `aggregate_votes`.
+    threshold (float): Entities and tokens below this probability are marked missing in `doc.ents`.
+    force (bool): Replace what another run has left in the folder.
+    RETURNS: One entry a shard: "file", "texts", "docs", "sha256"; and the reliability by teacher.
+    RAISES (XnerError): As `read_votes` and `aggregate_votes`; X433 if the output is the input's
+        folder, X411 if it holds shards of another run, X308 for a bad threshold.
+    """
+    if not 0.0 <= threshold <= 1.0:
+        expected = "a number from 0 to 1"
+        raise XnerError(Errors.X308.format(key="threshold", value=threshold, expected=expected))
+    files = spacy_files(source)
+    target = output.resolve()
+    if target in {file.resolve().parent for file in files} or (
+        source.is_dir() and target.is_relative_to(source.resolve())
+    ):
+        raise XnerError(Errors.X433.format(output=output, source=source))
+    votes = read_votes(read_docs(source, Vocab()))
+    found = aggregate_votes(votes, method=method, top=top)
+    settings = {"revision": REVISION, "method": str(method), "top": top, "threshold": threshold}
+    settings["files"] = [[file.name, hash_file(file, algorithm="sha256")] for file in files]
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    output.mkdir(parents=True, exist_ok=True)
+    shards = resume(output, key, force)
+    rows = split(found.distribution, votes.lengths.tolist())
+    done = 0
+    for number, file in enumerate(files):
+        docs = list(read_docs(file, Vocab()))
+        if number >= len(shards):
+            for d, doc in enumerate(docs, start=done):
+                weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
+                silver = read_silver(doc)._replace(distribution=rows[d], teacher_weights=weights)
+                write_silver(doc, silver)
+                confidence = rows[d].max(axis=1, initial=0.0)
+                set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
+            name = f"part-{number:05d}.spacy"
+            counts = {"texts": len(docs), "docs": len(docs)}
+            entry = {"file": name, **counts, "sha256": write_docs(output / name, docs)}
+            shards.append(entry)
+            write_manifest(output, key, shards)
+        done += len(docs)
+    write_manifest(output, key, shards)
+    return shards, dict(zip(votes.teachers, found.reliability.tolist(), strict=True))
+
+
+def _shares(votes: CorpusVotes, found: Aggregate, d: int) -> list[float]:
+    """The teachers' weights in one document; alike where all reliabilities are 0."""
+    heard = votes.heard[d].astype(np.float64)
+    weights = heard * found.reliability
+    weights = weights if weights.any() else heard
+    return (weights / weights.sum()).tolist()

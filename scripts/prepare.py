@@ -8,7 +8,8 @@ from wasabi import msg
 
 from spacy_xner.cli._app import command
 from spacy_xner.corpora.assets import read_sources
-from spacy_xner.corpora.prepare import prepare_source, prepare_target
+from spacy_xner.corpora.prepare import evaluation_texts, prepare_source, prepare_target
+from spacy_xner.errors import Errors, XnerError
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -23,13 +24,17 @@ def prepare(
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
 ) -> None:
     """Convert sources and test sets, and check the unlabelled text for leakage."""
+    if both := set(sources.split()) & set(targets.split()):
+        raise XnerError(Errors.X219.format(found=", ".join(sorted(both))))
     table = read_sources(catalogue)
     rows = []
     for language in sources.split():
         counts = prepare_source(table, language, output, limit=limit, seed=seed)
         rows.append([language, "source", f"{counts['train']} train, {counts['dev']} dev"])
+    # The student learns all targets together: no text may hold a sentence of any of them.
+    evaluation = list(evaluation_texts(table, targets.split()))
     for language in targets.split():
-        counts = prepare_target(table, language, output, assets=Path("assets"))
+        counts = prepare_target(table, language, output, evaluation, assets=Path("assets"))
         text = f"{counts['unlabelled']} unlabelled, {counts['test']} test"
         rows.append([language, "target", f"{text}, {counts['dropped']} dropped as leaked"])
     msg.table(rows, header=["Language", "Role", "Sentences"])

@@ -24,10 +24,12 @@ def report(
     if scores.is_file():
         msg.divider("F1, exact spans")
         print(markdown_table(srsly.read_json(scores)))
-    wheels = sorted(packages.glob(f"{package}/dist/*.whl"))
+    folder = packages / package / "dist"
+    wheels = sorted(folder.glob("xx_*.whl"))
     if not wheels:
-        raise XnerError(Errors.X601.format(path=packages / package / "dist" / "*.whl"))
-    msg.good("The student, ready to install with pip", wheels[-1])
+        raise XnerError(Errors.X601.format(path=folder / "xx_*.whl"))
+    msg.good("The student", wheels[-1])
+    print(f"pip install --find-links {folder} {wheels[-1]}")
 
 
 if __name__ == "__main__":

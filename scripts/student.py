@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import srsly
 import typer
 from spacy.vocab import Vocab
 from wasabi import msg
@@ -14,6 +15,17 @@ from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.training.run import train_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
+
+
+def describe(pipeline: Path, *, sources: str, targets: str) -> None:
+    """Say in the pipeline's meta data what it was made from, and that its data have licences."""
+    meta = srsly.read_json(pipeline / "meta.json")
+    meta["description"] = (
+        f"Named entities of: {targets}. Learnt without labels of these languages, from teachers "
+        f"of: {sources}."
+    )
+    meta["license"] = "Follows the licences of the sources' corpora and of the targets' texts"
+    srsly.write_json(pipeline / "meta.json", meta)
 
 
 @command("student", group=app)
@@ -49,6 +61,7 @@ def student(
     tests = sorted(against.glob("*.spacy"))
     settings: dict[str, Any] = {"overrides": overrides, "epochs": epochs, "gpu_id": gpu_id}
     if train_pipeline(config, output, against=tests, **settings):
+        describe(output / "model-last", sources=sources, targets=targets)
         msg.good("Trained the student", output / "model-last")
     else:
         msg.info("The student was trained from the same inputs: nothing to do")

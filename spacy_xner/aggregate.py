@@ -268,6 +268,7 @@ def aggregate(
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     output.mkdir(parents=True, exist_ok=True)
     shards = resume(output, key, force)
+    write_manifest(output, key, shards)
     rows = split(found.distribution, votes.lengths.tolist())
     done = 0
     for number, file in enumerate(files):
@@ -285,7 +286,6 @@ def aggregate(
             shards.append(entry)
             write_manifest(output, key, shards)
         done += len(docs)
-    write_manifest(output, key, shards)
     return shards, dict(zip(votes.teachers, found.reliability.tolist(), strict=True))
 
 

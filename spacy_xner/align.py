@@ -1,8 +1,9 @@
 """Move label distributions from one tokenisation of a text to another.
 
 Rules: when a token is split, its first part keeps B-x and the others turn B-x into I-x; when
-tokens are merged, the class masses are averaged and the part that opens an entity decides
-between B and I. B and I columns are never averaged with each other.
+tokens are merged, O is what the part least outside says, so that punctuation cannot outvote the
+name it is glued to; the classes share the rest by their mean masses, and the part that opens an
+entity decides between B and I. B and I columns are never averaged with each other.
 """
 
 from collections.abc import Sequence
@@ -70,8 +71,10 @@ def _merged(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     # Against the largest mass: a part that is all but surely outside has no say.
     mean, most = mass.mean(axis=0), mass.max(axis=0)
     share = np.divide(begin.max(axis=0), most, out=np.zeros_like(most), where=most > 0)
+    total, found = rows.sum(axis=1).mean(), mean.sum()
     result = np.empty(rows.shape[1])
-    result[0] = rows[:, 0].mean()
+    result[0] = rows[:, 0].min() if found > 0 else total
+    mean *= (total - result[0]) / found if found > 0 else 0.0
     result[1::2], result[2::2] = mean * share, mean * (1.0 - share)
     return result
 

@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from .corpora.docs import RawText, text_files
 from .errors import Errors, XnerError
 from .evaluation.provenance import package_versions
-from .hashing import hash_file
+from .hashing import hash_file, strings
 from .pipeline.teacher_ensemble import TeacherEnsemble
 from .shards import write_bytes, write_docs
 
@@ -42,32 +42,24 @@ def run_key(nlp: Language, source: Path, **settings: Any) -> str:
     RETURNS (str): Hexadecimal.
     """
     files = [[file.name, hash_file(file, algorithm="sha256")] for file in text_files(source)]
+    tokenizer: Any = nlp.tokenizer  # spaCy's, or another that can be saved: a pipeline needs that
     data = {
         "version": package_versions().get("spacy-xner"),
-        "config": nlp.config["components"],
+        "config": [nlp.config["nlp"], nlp.config["components"]],
+        "tokenizer": hashlib.sha256(tokenizer.to_bytes()).hexdigest(),
         "teachers": {
-            name: teacher.specification().get("sha256")
-            for name, teacher in find_ensemble(nlp).teachers.items()
+            name: teacher.specification() for name, teacher in find_ensemble(nlp).teachers.items()
         },
         # What a block of the config reads, such as learnt weights, counts by its contents.
         "read": sorted(
             [name, hash_file(Path(name), algorithm="sha256")]
-            for name in _strings(nlp.config["components"])
+            for name in strings(nlp.config["components"])
             if Path(name).is_file()
         ),
         "files": files,
         "settings": settings,
     }
     return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All strings in a tree of dictionaries and lists."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _strings(part)
 
 
 def annotate(
@@ -100,6 +92,8 @@ def annotate(
         raise XnerError(Errors.X308.format(**found))
     output.mkdir(parents=True, exist_ok=True)
     shards = resume(output, key, force)
+    # Before the first shard: a run that stops there can be told from another one.
+    write_manifest(output, key, shards)
     stream = iter(records)
     for shard in shards:
         done = len(list(islice(stream, shard["texts"])))
@@ -114,7 +108,6 @@ def annotate(
         write_manifest(output, key, shards)
         if progress:
             progress(len(batch))
-    write_manifest(output, key, shards)
     return shards
 
 

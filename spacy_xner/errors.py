@@ -116,6 +116,8 @@ class Errors(metaclass=_WithCodes):
         "another disk."
     )
 
+    X110 = "Found --layers {found}, expected 1 to {expected}, the number of layers of the model."
+
     # X2: corpora and assets
     X201 = (
         "Found a malformed line in '{path}', line {line}: {text!r} ({reason}). Expected "
@@ -169,7 +171,7 @@ class Errors(metaclass=_WithCodes):
         "Change 'sources' or 'targets', or add it to the catalogue."
     )
     X216 = (
-        "Found no text in '{language}'. Put it into {folder}/{language}.txt (one sentence a line), "
+        "Found no text for '{language}'. Put it into {folder}/{language}.txt (a sentence a line), "
         ".jsonl or .spacy, or name a language of the benchmark."
     )
     X217 = (
@@ -179,6 +181,11 @@ class Errors(metaclass=_WithCodes):
     X218 = (
         "Cannot use the catalogue '{path}' ({reason}). Expected a JSON object that gives each "
         'language an object with "format", "labels" and the paths of its files.'
+    )
+
+    X219 = (
+        "Found {found} both as a source and as a target, expected each language in one role: with "
+        "its labels it is no target. Change 'sources' or 'targets'."
     )
 
     # X3: the xner pipe and training
@@ -253,7 +260,8 @@ class Errors(metaclass=_WithCodes):
     )
     X408 = (
         "Found no component that sets entities in the teacher '{name}', expected an 'xner' pipe "
-        "(XnerTeacher), or any component that assigns doc.ents and names its labels (SpanTeacher)."
+        "(XnerTeacher), or a component that assigns doc.ents and names its labels (SpanTeacher); "
+        "name the labels with 'labels' in the teacher's block otherwise."
     )
     X409 = (
         "Found the class '{label}' taught by none of the teachers {teachers}. Remove it from the "

@@ -1,7 +1,9 @@
-"""Checksums of files and folders."""
+"""Checksums of files and folders, and what a configuration names."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 def hash_file(path: Path, *, algorithm: str = "md5") -> str:
@@ -29,3 +31,16 @@ def hash_folder(path: Path) -> str:
             line = f"{hash_file(file, algorithm='sha256')}  {file.relative_to(path).as_posix()}\n"
             digest.update(line.encode("utf8"))
     return digest.hexdigest()
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All strings in a tree of dictionaries and lists, some of which may be paths.
+
+    value (Any): For example a config.
+    YIELDS (str): Values; keys are left out.
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from strings(part)

@@ -11,6 +11,7 @@ import spacy
 from handmade import HandTeacher, add_ensemble, save_ruler, span_teacher
 from spacy.tokens import DocBin
 
+from spacy_xner import annotate as annotate_module
 from spacy_xner import shards as shards_module
 from spacy_xner.annotate import annotate, find_ensemble, run_key
 from spacy_xner.corpora.docs import RawText, read_text
@@ -107,6 +108,28 @@ def test_an_interrupted_run_goes_on(batches, tmp_path):
     assert parts(folder) == expected
     assert [shard["texts"] for shard in shards] == [4, 4, 2]
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_stop_between_the_first_shard_and_its_manifest(tmp_path, monkeypatch):
+    """The manifest was there before: the next run knows the shard for its own, and goes on."""
+    run(tmp_path / "undisturbed")
+    folder, real = tmp_path / "silver", annotate_module.write_manifest
+
+    def stop(output, key, shards):
+        if shards:
+            raise KeyboardInterrupt
+        real(output, key, shards)
+
+    monkeypatch.setattr(annotate_module, "write_manifest", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(folder)
+    assert list(parts(folder)) == ["part-00000.spacy"]
+    assert json.loads((folder / "manifest.json").read_text("utf8")) == {"key": "key", "shards": []}
+    monkeypatch.undo()
+    with pytest.raises(XnerError, match="X411"):
+        run(folder, key="another")
+    assert [shard["texts"] for shard in run(folder)] == [4, 4, 2]
+    assert parts(folder) == parts(tmp_path / "undisturbed")
 
 
 def test_a_finished_run_is_not_repeated(tmp_path):
@@ -206,6 +229,21 @@ def test_key_depends_on_all_that_decides(tmp_path):
     save_ruler(tmp_path / "teacher", {"Ana": "PER", "Lagos": "LOC", "Bob": "PER"})
     keys.append(key())
     assert len(set(keys)) == 6
+
+
+def test_key_depends_on_the_tokenizer_and_on_how_a_teacher_is_heard(tmp_path):
+    (tmp_path / "a.txt").write_text("Ana\n")
+    save_ruler(tmp_path / "teacher", {"Ana": "PER", "Lagos": "LOC"})
+
+    def key(**settings):
+        nlp = spacy.blank("xx")
+        add_ensemble(nlp, {"only": span_teacher(str(tmp_path / "teacher"), **settings)})
+        return nlp, run_key(nlp, tmp_path / "a.txt")
+
+    nlp, first = key()
+    assert key()[1] == first
+    nlp.tokenizer.add_special_case("AnaLima", [{"ORTH": "Ana"}, {"ORTH": "Lima"}])
+    assert len({first, run_key(nlp, tmp_path / "a.txt"), key(labels=["PER", "LOC"])[1]}) == 3
 
 
 def test_key_depends_on_what_learnt_weights_hold(tmp_path):

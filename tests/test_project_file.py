@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from build.__main__ import main_parser
 from spacy.cli._util import app as spacy_app
 from weasel.util import load_project_config
 
@@ -55,6 +56,10 @@ def test_a_command_fits_what_it_calls(name, line, tmp_path, monkeypatch):
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(tmp_path)
     assert words[0] == "python"
+    if words[1:3] == ["-m", "build"]:
+        known = main_parser().parse_args(words[3:])
+        assert (known.srcdir, known.distributions) == (".", ["wheel"])
+        return
     if words[1] == "-m":
         assert words[2] == "spacy"
         group = typer.main.get_command(spacy_app)
@@ -89,6 +94,21 @@ OUTPUTS = {
     "evaluate": "metrics",
     "package": "packages",
 }
+
+
+def test_wheels_of_student_and_library_lie_together():
+    """pip finds the library beside the student (--find-links)."""
+    student, library = (shlex.split(line) for line in COMMANDS["package"]["script"])
+    name, version = (student[student.index(f"--{key}") + 1] for key in ("name", "version"))
+    folder = f"{student[5]}/xx_{name}-{version}/dist"
+    assert library[library.index("--outdir") + 1] == folder
+    assert f"{student[5]}/xx_{name}-{version}" == "packages/" + report_option("--package")
+
+
+def report_option(name):
+    (line,) = COMMANDS["report"]["script"]
+    words = shlex.split(line)
+    return words[words.index(name) + 1]
 
 
 def test_every_script_belongs_to_a_command():

@@ -7,7 +7,7 @@
 
 import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,30 +46,44 @@ def prepare_source(
     return counts
 
 
+def evaluation_texts(catalogue: Catalogue, languages: Iterable[str]) -> Iterator[str]:
+    """The sentences of the development and test sets of some languages, as far as they have any.
+
+    catalogue (Catalogue): By language: "format", "labels", "test", "dev".
+    languages (Iterable[str]): Names; one that the catalogue does not know has none.
+    YIELDS (str): Tokens with spaces between them.
+    """
+    for language in languages:
+        for split in ("test", "dev"):
+            if split in catalogue.get(language, {}):
+                for sentence in _read(catalogue, language, split):
+                    yield " ".join(sentence.tokens)
+
+
 def prepare_target(
-    catalogue: Catalogue, language: str, output: Path, *, assets: Path
+    catalogue: Catalogue,
+    language: str,
+    output: Path,
+    evaluation: Iterable[str],
+    *,
+    assets: Path,
 ) -> dict[str, int]:
     """Write the unlabelled text of a target language and, if there is one, its test set.
 
     The text is `<assets>/<language>.txt`, `.jsonl` or `.spacy` if the user has put one there, else
     the catalogue's "unlabelled" file, else its "train" set without the labels. It must not contain
-    a sentence of the target's dev or test set: the user's own text is refused then, and from a
-    public corpus the sentences are left out.
+    an evaluation sentence: the user's own text is refused then, and from a public corpus the
+    sentences are left out.
 
     catalogue (Catalogue): By language: "format", "labels", "test", "dev", "unlabelled".
     language (str): A name; it need not be in the catalogue if the user has text for it.
     output (Path): See above.
+    evaluation (Iterable[str]): See `evaluation_texts`.
     assets (Path): Folder of the user's own text.
     RETURNS (Dict[str, int]): "unlabelled", "dropped" and "test" in sentences.
     RAISES (XnerError): X216 if there is no text, X206 if the user's own text leaks.
     """
     entry = catalogue.get(language, {})
-    evaluation = [
-        " ".join(sentence.tokens)
-        for split in ("test", "dev")
-        if split in entry
-        for sentence in _read(catalogue, language, split)
-    ]
     own = [assets / f"{language}{suffix}" for suffix in SUFFIXES]
     own = [path for path in own if path.is_file()]
     records = list(read_text(own[0]) if own else _public_text(catalogue, language, assets))
@@ -82,6 +96,8 @@ def prepare_target(
         for i, record in enumerate(records)
         if i not in leaked
     ]
+    if not lines:
+        raise XnerError(Errors.X216.format(language=language, folder=assets))
     path = output / "unlabelled" / f"{language}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, "".join(f"{line}\n" for line in lines).encode("utf8"))

@@ -21,11 +21,13 @@ REQUIRED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_con
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a checkpoint was built from: hexadecimal sha256 sums, and the number of pieces."""
+    """What a checkpoint was built from: hexadecimal sha256 sums, and how much of it was kept."""
 
     source_sha256: str
     pieces: int
     vocabulary_sha256: str | None
+    layers: int | None = None
+    least: int = 0
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a checkpoint folder, as its last file."""

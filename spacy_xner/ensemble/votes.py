@@ -40,18 +40,16 @@ def fill_untaught(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.floa
     voice = weights.T[:, :, None] * votes.taught[:, None, :]
     heard = voice.sum(axis=0)
     mean = np.divide((voice * probs).sum(axis=0), heard, out=np.zeros_like(heard), where=heard > 0)
-    # Only a teacher that knows the class can say how likely O itself is.
-    complete = votes.taught.all(axis=1)
-    if complete.any():
-        share = weights[:, complete]
-        total = share.sum(axis=1, keepdims=True)
-        share = np.divide(
-            share, total, out=np.full_like(share, 1 / share.shape[1]), where=total > 0
-        )
-        mean[:, 0] = np.einsum("tk,kt->t", share, probs[complete, :, 0])
-    for k in np.flatnonzero(~complete):
+    for k in np.flatnonzero(~votes.taught.all(axis=1)):
         unknown = np.flatnonzero(~votes.taught[k])
         parts = mean[:, [0, *unknown]]
+        # Only teachers that know all these classes can say how likely O itself is.
+        experts = votes.taught[:, unknown].all(axis=1)
+        if experts.any():
+            share = weights[:, experts]
+            total = share.sum(axis=1, keepdims=True)
+            share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
+            parts = np.einsum("tk,ktc->tc", share, votes.probs[experts][:, :, [0, *unknown]])
         total = parts.sum(axis=1, keepdims=True)
         parts = np.divide(parts, total, out=np.zeros_like(parts), where=total > 0)
         parts[total[:, 0] <= 0, 0] = 1.0

@@ -69,6 +69,12 @@ def data_info(path: Path) -> dict[str, str]:
     return {"file": path.name, "md5": hash_file(path)}
 
 
+def _without_folder(argument: str) -> str:
+    """An argument that names an absolute path is cut to its last part: no machine is named."""
+    name, equals, path = argument.rpartition("=")  # name=path and --option=path
+    return name + equals + (Path(path).name if Path(path).is_absolute() else path)
+
+
 def provenance(
     *, models: Mapping[str, Language], files: Mapping[str, Path], seed: int | None = None
 ) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def provenance(
     """
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join([Path(sys.argv[0]).name, *map(_without_folder, sys.argv[1:])]),
         "commit": git_commit(Path.cwd()),
         "seed": seed,
         "machine": {

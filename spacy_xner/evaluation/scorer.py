@@ -15,7 +15,8 @@ from .calibration import expected_calibration_error, scored_spans
 def make_xner_scorer(spans_key: str = "xner") -> Callable[..., dict[str, Any]]:
     """Make the scorer of the xner pipe (`spacy-xner.xner_scorer.v1` in `registry.scorers`).
 
-    spans_key (str): The group in `doc.spans` that holds the scored spans.
+    spans_key (str): The group in `doc.spans` that holds the scored spans; what the component says
+        goes before.
     RETURNS (Callable): From examples to `ents_p`, `ents_r`, `ents_f`, `ents_per_type` as spaCy
         computes them (tokens whose gold annotation is missing are ignored; None where there is
         nothing to score) and `xner_ece`, the expected calibration error of the span scores (None
@@ -24,7 +25,7 @@ def make_xner_scorer(spans_key: str = "xner") -> Callable[..., dict[str, Any]]:
 
     def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         examples = list(examples)
-        spans = scored_spans(examples, spans_key=spans_key)
+        spans = scored_spans(examples, spans_key=kwargs.get("spans_key", spans_key))
         return {**get_ner_prf(examples), "xner_ece": expected_calibration_error(*spans)}
 
     return score

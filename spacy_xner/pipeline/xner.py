@@ -20,6 +20,10 @@ from ..labels import iob2_tags, map_label
 from ..ml.losses import Loss, softmax
 from ..training.targets import label_names, targets
 
+# Longer documents are read in pieces of so many tokens: a transformer would run all windows of a
+# document at once, at 62 KB a token.
+LONGEST = 2000
+
 DEFAULT_CONFIG = """
 [model]
 @architectures = "spacy-xner.SoftTagger.v1"
@@ -196,12 +200,22 @@ class Xner(TrainablePipe):
         RETURNS (List[Array of shape (tokens, tags)]): One array a document, rows sum to 1.
         """
         docs = list(docs)
-        results = [np.zeros((len(doc), len(iob2_tags(self.labels)))) for doc in docs]
-        for batch in self._length_batches(docs):
-            logits = self.model.predict([docs[i] for i in batch])
-            for i, rows in zip(batch, logits, strict=True):
-                results[i] = self.model.ops.to_numpy(softmax(rows)).astype(np.float64)
-        return results
+        pieces = [(i, piece) for i, doc in enumerate(docs) for piece in self._pieces(doc)]
+        answers: list[Any] = [None] * len(pieces)
+        for batch in self._length_batches([piece for _, piece in pieces]):
+            logits = self.model.predict([pieces[j][1] for j in batch])
+            for j, rows in zip(batch, logits, strict=True):
+                answers[j] = self.model.ops.to_numpy(softmax(rows)).astype(np.float64)
+        results = [[np.zeros((0, len(iob2_tags(self.labels))))] for _ in docs]
+        for (i, _), rows in zip(pieces, answers, strict=True):
+            results[i].append(rows)
+        return [np.concatenate(parts) for parts in results]
+
+    def _pieces(self, doc: Doc) -> list[Doc]:
+        """The document itself, or pieces of at most `LONGEST` tokens; none if it has no token."""
+        if len(doc) <= LONGEST:
+            return [doc] if len(doc) else []
+        return [doc[start : start + LONGEST].as_doc() for start in range(0, len(doc), LONGEST)]
 
     def _length_batches(self, docs: Sequence[Doc]) -> Iterator[list[int]]:
         """Documents of like length together: padding is work that nobody asked for."""
@@ -210,8 +224,7 @@ class Xner(TrainablePipe):
             if batch and len(docs[i]) * (len(batch) + 1) > self.batch_words:
                 yield batch
                 batch = []
-            if len(docs[i]):
-                batch.append(i)
+            batch.append(i)
         if batch:
             yield batch
 
@@ -230,6 +243,10 @@ class Xner(TrainablePipe):
                 attrs={"scores": [ent.score for ent in entities]},
             )
             doc.set_ents(spans if self.overwrite else _beside(doc.ents, spans))
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score examples, with the span scores where this component writes them."""
+        return super().score(examples, **{"spans_key": self.spans_key, **kwargs})
 
     def update(
         self,

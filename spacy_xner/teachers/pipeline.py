@@ -142,20 +142,30 @@ class SpanTeacher(PipelineTeacher):
     """Any pipeline that sets `doc.ents`: its decisions become distributions of a stated certainty.
 
     certainty (float): Probability of the tag that the teacher chose; the rest is spread evenly.
+    labels (Sequence[str]): What it was taught, where its components do not say.
     """
 
     def __init__(
-        self, path: str, *, label_map: dict[str, str], tokens: Tokens, certainty: float
+        self,
+        path: str,
+        *,
+        label_map: dict[str, str],
+        tokens: Tokens,
+        certainty: float,
+        labels: Sequence[str] = (),
     ) -> None:
         if not 0.0 < certainty <= 1.0:
             found = {"key": "certainty", "value": certainty, "expected": "a number in (0, 1]"}
             raise XnerError(Errors.X308.format(**found))
         super().__init__(path, label_map=label_map, tokens=tokens)
         self.certainty = certainty
+        self._labels = tuple(labels)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels of all components that set `doc.ents`."""
+        """The labels that were given, else those of all components that set `doc.ents`."""
+        if self._labels:
+            return self._labels
         names = [
             name
             for name in self.nlp.pipe_names
@@ -193,6 +203,13 @@ def make_span_teacher(
     label_map: dict[str, str] | None = None,
     tokens: Tokens = "teacher",
     certainty: float = 0.9,
+    labels: list[str] | None = None,
 ) -> SpanTeacher:
     """Registered as `spacy-xner.SpanTeacher.v1`; the settings are described at `SpanTeacher`."""
-    return SpanTeacher(path, label_map=dict(label_map or {}), tokens=tokens, certainty=certainty)
+    return SpanTeacher(
+        path,
+        label_map=dict(label_map or {}),
+        tokens=tokens,
+        certainty=certainty,
+        labels=labels or (),
+    )

@@ -12,12 +12,13 @@ from spacy.util import load_config
 from spacy.vocab import Vocab
 
 from ..corpora.leakage import check_leakage
+from ..encoders.checkpoint import read_manifest
 from ..errors import Errors, XnerError, config_errors
 from ..evaluation.provenance import package_versions
-from ..hashing import hash_file
+from ..hashing import hash_file, hash_folder, strings
 from ..shards import read_docs, spacy_files, write_bytes
 
-STAMP = "xner.json"
+STAMP = "train.json"
 # A new output layer on a pretrained encoder needs about a hundred updates to find the entities at
 # all; a corpus of a few hundred sentences is passed over more often to get there.
 MIN_STEPS = 150
@@ -27,7 +28,7 @@ def count_steps(lengths: Sequence[int], *, epochs: float, batch_words: int) -> i
     """How many updates some epochs need.
 
     lengths (Sequence[int]): Tokens of each document.
-    epochs (float): Passes over the corpus.
+    epochs (float): Passes over the corpus; padding counts as part of it.
     batch_words (int): Tokens a batch, padding included.
     RETURNS (int): `MIN_STEPS` or more.
     """
@@ -76,7 +77,7 @@ def train_pipeline(
     with config_errors(config):
         found = load_config(config, overrides=dict(overrides), interpolate=True)
     for name in ("train", "dev"):
-        if found["corpora"][name]["path"] is None:
+        if found.get("corpora", {}).get(name, {}).get("path") is None:
             details = {"key": f"corpora.{name}.path", "expected": f"a path (--paths.{name})"}
             raise XnerError(Errors.X308.format(value=None, **details))
     corpus = found["corpora"]["train"]
@@ -84,7 +85,7 @@ def train_pipeline(
     if against:
         evaluation = (doc.text for path in against for doc in read_docs(path, Vocab()))
         check_leakage((doc.text for doc in docs), evaluation)
-    size = found["training"].get("batcher", {}).get("size")
+    size = found.get("training", {}).get("batcher", {}).get("size")
     if not isinstance(size, int):
         raise XnerError(Errors.X309.format(path=config, found=size))
     steps = count_steps([len(doc) for doc in docs], epochs=epochs, batch_words=size)
@@ -93,32 +94,45 @@ def train_pipeline(
         "training.eval_frequency": max(1, steps // 2),
         **overrides,
     }
-    key = _key(config, settings, corpus, found["corpora"]["dev"])
-    stamp = output / STAMP
-    done = stamp.is_file() and json.loads(stamp.read_text(encoding="utf8"))["key"] == key
-    if done and (output / "model-last").is_dir():
+    key = _key(found, settings)
+    if _is_done(output, key):
         return False
+    stamp = output / STAMP
     stamp.unlink(missing_ok=True)
-    with config_errors(config):  # names that are not registered
-        train(config, output, use_gpu=gpu_id, overrides=settings)
+    train(config, output, use_gpu=gpu_id, overrides=settings)
     text = json.dumps({"key": key, "settings": settings}, indent=2, default=str) + "\n"
     write_bytes(stamp, text.encode("utf8"))
     return True
 
 
-def _key(config: Path, settings: Mapping[str, Any], *corpora: Mapping[str, Any]) -> str:
-    files = [
-        [file.name, hash_file(file)]
-        for corpus in corpora
-        for folder in corpus.get("folders") or [""]
-        for file in spacy_files(Path(corpus["path"]) / folder)
-    ]
-    encoder = Path(str(settings.get("paths.encoder", ""))) / STAMP
+def _key(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """SHA-256 over the interpolated config and all that it reads: corpora, encoder, label files."""
+    corpora = [config["corpora"][name] for name in ("train", "dev")]
+    paths = {Path(text) for text in strings(config) if text and Path(text).exists()}
+    # Of a folder of languages only those count that are read.
+    paths -= {Path(corpus["path"]) for corpus in corpora}
+    for corpus in corpora:
+        for name in corpus.get("folders") or [""]:
+            paths.update(spacy_files(Path(corpus["path"]) / name))
     data = {
-        "config": config.read_text(encoding="utf8"),
-        "settings": {key: str(value) for key, value in settings.items()},
-        "files": files,
-        "encoder": encoder.read_text(encoding="utf8") if encoder.is_file() else None,
+        "config": config,
+        "settings": settings,
+        "read": sorted([str(path), _digest(path)] for path in paths),
         "version": package_versions().get("spacy-xner"),
     }
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    if path.is_file():
+        return hash_file(path, algorithm="sha256")
+    manifest = read_manifest(path)  # an encoder built here says in a line what it was built from
+    return str(manifest) if manifest is not None else hash_folder(path)
+
+
+def _is_done(output: Path, key: str) -> bool:
+    try:
+        found = json.loads((output / STAMP).read_text(encoding="utf8"))["key"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
+    return found == key and (output / "model-last").is_dir()

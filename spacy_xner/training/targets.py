@@ -78,8 +78,10 @@ def _silver_targets(
     if unknown:
         found = {"found": sorted(unknown), "name": name, "expected": list(labels)}
         raise XnerError(Errors.X305.format(**found))
-    matrix, _ = projection(silver.labels, labels, label_map)
+    matrix, taught = projection(silver.labels, labels, label_map)
     weights = silver.token_weights * silver.doc_weight
+    if not taught.all():  # its O may be a class that nobody looked for: it teaches nothing
+        weights = weights * (1.0 - (silver.distribution @ matrix)[:, 0])
     distribution = project_tokens(silver.distribution @ matrix, reference, example.predicted)
     if len(weights) != len(distribution):
         weights = np.full(len(distribution), weights.mean() if len(weights) else 0.0)

@@ -1,12 +1,14 @@
+import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 import srsly
 from spacy.vocab import Vocab
+from typer.testing import CliRunner
 
 from spacy_xner.corpora.docs import read_text
-from spacy_xner.corpora.prepare import prepare_source, prepare_target
+from spacy_xner.corpora.prepare import evaluation_texts, prepare_source, prepare_target
 from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs
 
@@ -36,6 +38,22 @@ def texts(path):
     return [record.text for record in read_text(path)]
 
 
+def prepare(catalogue, language, output, *, assets, targets=()):
+    """A target, checked against the test sets of all targets of the run."""
+    evaluation = evaluation_texts(catalogue, targets or [language])
+    return prepare_target(catalogue, language, output, evaluation, assets=assets)
+
+
+def run_script(*arguments):
+    """scripts/prepare.py: exit code and output, which is never a traceback."""
+    spec = importlib.util.spec_from_file_location("script_prepare", ROOT / "scripts/prepare.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    result = CliRunner().invoke(module.app, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, " ".join(result.output.split())
+
+
 def test_source(catalogue, tmp_path):
     counts = prepare_source(catalogue, "aa", tmp_path / "out")
     assert counts == {"train": 40, "dev": 2}
@@ -57,7 +75,7 @@ def test_source_sample_is_random_but_repeatable(catalogue, tmp_path):
 
 
 def test_text_of_a_public_corpus_is_its_training_set_without_labels(catalogue, tmp_path):
-    counts = prepare_target(catalogue, "aa", tmp_path / "out", assets=tmp_path / "assets")
+    counts = prepare(catalogue, "aa", tmp_path / "out", assets=tmp_path / "assets")
     assert counts == {"unlabelled": 40, "dropped": 0, "test": 2}
     lines = (tmp_path / "out" / "unlabelled" / "aa.jsonl").read_text("utf8").splitlines()
     assert json.loads(lines[2]) == {
@@ -73,7 +91,7 @@ def test_leaked_sentences_of_public_text_are_dropped_and_counted(catalogue, tmp_
     path = tmp_path / "raw.txt"
     path.write_text(f"habari nyingine kabisa\n{LEAK.upper()} !\nMvua ilinyesha sana.\nsawa\n")
     catalogue["bb"]["unlabelled"] = str(path)
-    counts = prepare_target(catalogue, "bb", tmp_path / "out", assets=tmp_path)
+    counts = prepare(catalogue, "bb", tmp_path / "out", assets=tmp_path)
     assert counts == {"unlabelled": 2, "dropped": 2, "test": 2}
     found = tmp_path / "out" / "unlabelled" / "bb.jsonl"
     assert texts(found) == ["habari nyingine kabisa", "sawa"]
@@ -85,7 +103,7 @@ def test_own_text_comes_first_and_keeps_its_form(suffix, catalogue, tmp_path):
     line = "Habari, wewe!  Karibu."
     data = line if suffix == ".txt" else json.dumps({"text": line, "id": "mine"})
     (tmp_path / f"aa{suffix}").write_text(data + "\n")
-    counts = prepare_target(catalogue, "aa", tmp_path / "out", assets=tmp_path)
+    counts = prepare(catalogue, "aa", tmp_path / "out", assets=tmp_path)
     assert counts == {"unlabelled": 1, "dropped": 0, "test": 2}
     (record,) = read_text(tmp_path / "out" / "unlabelled" / "aa.jsonl")
     assert record.text == line
@@ -96,8 +114,65 @@ def test_own_text_comes_first_and_keeps_its_form(suffix, catalogue, tmp_path):
 def test_own_text_that_leaks_is_refused(catalogue, tmp_path):
     (tmp_path / "aa.txt").write_text(f"mpya\nLeo: {LEAK}, ndiyo.\n")
     with pytest.raises(XnerError, match=r"X206.*1 of 2.*text 2"):
-        prepare_target(catalogue, "aa", tmp_path / "out", assets=tmp_path)
+        prepare(catalogue, "aa", tmp_path / "out", assets=tmp_path)
     assert not (tmp_path / "out").exists()
+
+
+def test_evaluation_texts(catalogue):
+    """Of all languages of a run; one without sets, or that nobody knows, has none."""
+    catalogue["cc"] = {"format": "conll"}
+    found = list(evaluation_texts(catalogue, ["bb", "cc", "zz"]))
+    assert found == ["mvua ilinyesha sana", "jua liliwaka", "kila mtu alifika mapema", LEAK]
+    assert list(evaluation_texts(catalogue, ["aa", "bb"])) == found * 2
+    assert list(evaluation_texts(catalogue, [])) == []
+
+
+def test_a_sentence_of_another_target_leaks_as_well(catalogue, tmp_path):
+    """One student learns all targets of a run, so what it reads for one is read for all."""
+    (tmp_path / "zz.txt").write_text(f"mpya\n{LEAK}\n")
+    assert prepare(catalogue, "zz", tmp_path / "alone", assets=tmp_path)["unlabelled"] == 2
+    with pytest.raises(XnerError, match=r"X206.*1 of 2.*text 2"):
+        prepare(catalogue, "zz", tmp_path / "out", assets=tmp_path, targets=["zz", "bb"])
+    path = tmp_path / "raw.txt"
+    path.write_text(f"mpya\n{LEAK}\n")
+    catalogue["yy"] = {**catalogue["bb"], "unlabelled": str(path)}
+    del catalogue["yy"]["test"], catalogue["yy"]["dev"]
+    counts = prepare(catalogue, "yy", tmp_path / "out", assets=tmp_path, targets=["bb", "yy"])
+    assert counts == {"unlabelled": 1, "dropped": 1, "test": 0}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_text_without_a_sentence(own, catalogue, tmp_path):
+    """An empty file, and public text of which nothing is left."""
+    path = tmp_path / ("bb.txt" if own else "raw.txt")
+    path.write_text("\n \n" if own else f"{LEAK}\n")
+    catalogue["bb"]["unlabelled"] = str(path)
+    with pytest.raises(XnerError, match=r"X216.*'bb'"):
+        prepare(catalogue, "bb", tmp_path / "out", assets=tmp_path)
+    assert not list((tmp_path / "out").rglob("*.jsonl"))
+
+
+def test_the_script_refuses_a_language_in_two_roles(catalogue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    srsly.write_json(tmp_path / "all.json", catalogue)
+    languages = ("--sources", "aa cc", "--targets", "bb cc aa")
+    code, output = run_script("all.json", "out", *languages)
+    assert code == 1
+    assert "[X219]" in output and "aa, cc" in output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_script_checks_each_text_against_all_targets(catalogue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    srsly.write_json(tmp_path / "all.json", catalogue)
+    (tmp_path / "assets").mkdir()
+    for name, text in {"bb": "mpya", "zz": LEAK}.items():
+        (tmp_path / "assets" / f"{name}.txt").write_text(f"{text}\n")
+    code, output = run_script("all.json", "out", "--sources", "aa", "--targets", "zz")
+    assert code == 0, output
+    assert "1 unlabelled, 0 test, 0 dropped" in output
+    code, output = run_script("all.json", "out", "--sources", "aa", "--targets", "zz bb")
+    assert (code, "[X206]" in output) == (1, True), output
 
 
 def test_a_language_that_no_catalogue_knows(catalogue, tmp_path):
@@ -105,7 +180,7 @@ def test_a_language_that_no_catalogue_knows(catalogue, tmp_path):
     stale = tmp_path / "out" / "test" / "zz-test.spacy"
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"of an earlier run")
-    counts = prepare_target(catalogue, "zz", tmp_path / "out", assets=tmp_path)
+    counts = prepare(catalogue, "zz", tmp_path / "out", assets=tmp_path)
     assert counts == {"unlabelled": 2, "dropped": 0, "test": 0}
     assert not stale.exists()
 
@@ -117,14 +192,14 @@ def test_missing_things(catalogue, tmp_path):
         prepare_source(catalogue, "bb", tmp_path / "out")
     for language in ("bb", "qq"):
         with pytest.raises(XnerError, match=rf"X216.*'{language}'"):
-            prepare_target(catalogue, language, tmp_path / "out", assets=tmp_path / "assets")
+            prepare(catalogue, language, tmp_path / "out", assets=tmp_path / "assets")
     with pytest.raises(XnerError, match=r"X215.*'labels'"):
         prepare_source({"aa": {"train": "train", "format": "conll"}}, "aa", tmp_path / "out")
     Path(catalogue["aa"]["dev"]).unlink()
     with pytest.raises(XnerError, match=r"X217.*dev"):
         prepare_source(catalogue, "aa", tmp_path / "out")
     with pytest.raises(XnerError, match=r"X217.*dev"):
-        prepare_target(catalogue, "aa", tmp_path / "out", assets=tmp_path)
+        prepare(catalogue, "aa", tmp_path / "out", assets=tmp_path)
 
 
 def test_embedded_catalogue(tmp_path, monkeypatch):
@@ -134,7 +209,7 @@ def test_embedded_catalogue(tmp_path, monkeypatch):
     for language in ("en", "es", "de"):
         counts = prepare_source(catalogue, language, tmp_path)
         assert counts["train"] + counts["dev"] >= 150
-    counts = prepare_target(catalogue, "sw", tmp_path, assets=Path("assets"))
+    counts = prepare(catalogue, "sw", tmp_path, assets=Path("assets"))
     assert counts["unlabelled"] >= 300
     assert counts["test"] >= 120
     assert counts["dropped"] == 0

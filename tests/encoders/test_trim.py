@@ -68,6 +68,43 @@ def test_what_is_kept(tiny_file):
     assert trimmed.get_vocab_size() == len(kept)
 
 
+def test_the_most_probable_others_fill_up(tiny_file):
+    model = read_model(tiny_file, sha256=None)
+    full = make_tokenizer(model)
+    fewest = needed_pieces(full, ["the town"])
+    for least in (0, len(fewest) - 1, len(fewest)):
+        assert needed_pieces(full, ["the town"], least=least).tolist() == fewest.tolist()
+    for more in (1, 2):
+        filled = needed_pieces(full, ["the town"], least=len(fewest) + more)
+        added = set(filled.tolist()) - set(fewest.tolist())
+        others = set(range(len(PIECES))) - set(fewest.tolist())
+        assert len(added) == more and filled.tolist() == sorted(filled.tolist())
+        assert added == set(sorted(others, key=lambda i: -model.pieces[i][1])[:more])
+    assert len(needed_pieces(full, [], least=10**6)) == len(PIECES)
+
+
+@given(st.lists(TEXT, max_size=3), st.integers(0, 60))
+@settings(max_examples=50, deadline=None)
+def test_texts_are_split_as_before_with_more_pieces(tiny_file, texts, least):
+    full = make_tokenizer(read_model(tiny_file, sha256=None))
+    kept = needed_pieces(full, texts, least=least)
+    assert len(kept) >= min(least, len(PIECES))
+    trimmed = trim_tokenizer(full, kept)
+    for text in texts:
+        assert trimmed.encode(text).tokens == full.encode(text).tokens
+
+
+def test_both_ways_of_trimming_fill_up(tiny, tiny_file, tmp_path):
+    least = len(PIECES) - 1
+    direct = build_offline_encoder(
+        tmp_path / "direct", source=tiny_file, vocabulary=["the"], least=least, sha256=None
+    )
+    later = trim_checkpoint(tiny, tmp_path / "later", ["the"], least=least)
+    for name, manifest in {"direct": direct, "later": later}.items():
+        assert (manifest.pieces, manifest.least) == (least, least)
+        assert read_manifest(tmp_path / name) == manifest
+
+
 def test_other_text_falls_back_on_characters(tiny_file):
     full = make_tokenizer(read_model(tiny_file, sha256=None))
     trimmed = trim_tokenizer(full, needed_pieces(full, []))

@@ -67,6 +67,16 @@ def test_nobody_knows_everything():
     assert linear_pool(found, EVEN)[0, 1] > 0.3
 
 
+def test_the_only_informed_teacher_is_not_overruled():
+    """Three teachers know PER only, their O says nothing of DATE; nobody knows all classes."""
+    outside = [[1.0, 0.0, 0.0, 0.0, 0.0]]
+    probs = [outside, outside, outside, [[0.4, 0.6, 0.0, 0.0, 0.0]]]
+    opinion = votes(probs, taught=[KNOWS_PER, KNOWS_PER, KNOWS_PER, KNOWS_DATE])
+    weights = np.full((1, 4), 0.25)
+    pooled = linear_pool(fill_untaught(opinion, weights), weights)
+    assert pooled[0, 1] == pytest.approx(0.6)
+
+
 def test_who_has_no_weight_teaches_nothing():
     probs = [[[0.0, 1.0, 0.0, 0.0, 0.0]], [[0.7, 0.0, 0.0, 0.3, 0.0]]]
     opinion = votes(probs, taught=[KNOWS_ALL, KNOWS_PER])

@@ -59,6 +59,23 @@ def test_provenance_is_complete_and_names_no_folder(tmp_path, monkeypatch):
     assert str(tmp_path) not in json.dumps(result)
 
 
+def test_absolute_paths_in_the_command_are_cut(tmp_path, monkeypatch):
+    arguments = [
+        str(tmp_path / "my model"),
+        "corpus/sw.spacy",
+        f"ha={tmp_path / 'b.spacy'}",
+        f"--against={tmp_path / 'other'}",
+        "--output",
+        str(tmp_path / "a.json"),
+    ]
+    monkeypatch.setattr(sys, "argv", ["xner", "evaluate", *arguments, "--seed", "3"])
+    command = provenance(models={}, files={})["command"]
+    assert command == (
+        "xner evaluate 'my model' corpus/sw.spacy ha=b.spacy --against=other "
+        "--output a.json --seed 3"
+    )
+
+
 def test_versions():
     versions = package_versions()
     assert versions["spacy"] == spacy.__version__

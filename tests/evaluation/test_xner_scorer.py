@@ -51,6 +51,18 @@ def test_other_group():
     assert make_xner_scorer(spans_key="silver")([eg])["xner_ece"] == pytest.approx(0.25)
 
 
+def test_the_component_says_where_its_spans_are():
+    """The scorer is made without knowing `spans_key`, and asked with it."""
+    nlp = spacy.blank("xx")
+    pipe = nlp.add_pipe("xner", config={"spans_key": "mine"})
+    eg = make_example(["B-PER", "O", "O", "O"], ["B-PER", "O", "O", "O"], [0.75])
+    eg.x.spans["mine"] = eg.x.spans["xner"].copy()
+    del eg.x.spans["xner"]
+    assert pipe.score([eg])["xner_ece"] == pytest.approx(0.25)
+    assert pipe.score([eg], spans_key="xner")["xner_ece"] is None
+    assert make_xner_scorer("xner")([eg], spans_key="mine")["xner_ece"] == pytest.approx(0.25)
+
+
 def test_scorer_runs_in_the_core_installation():
     """The packaged student is evaluated where the training extra is not installed."""
     code = (

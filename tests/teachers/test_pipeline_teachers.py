@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 import spacy
-from handmade import save_ruler, xner_pipeline
+from handmade import add_ensemble, save_ruler, span_teacher, xner_pipeline
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -207,6 +207,42 @@ def test_teacher_without_what_it_needs(names, tagger, tmp_path):
             with pytest.raises(XnerError, match="X408"):
                 teacher.specification()
     assert make_span_teacher(tagger).labels == ("LOC", "PER")
+
+
+def test_labels_can_be_given_where_no_component_names_them(tmp_path, doc):
+    """A component of the user's own, of which nothing is known but that it sets entities."""
+
+    @Language.component("handmade_silent")
+    def silent(doc):
+        names = {"Ana": "PERSON", "Lagos": "GPE", "in": "OTHER"}
+        spans = [(token.i, names[token.text]) for token in doc if token.text in names]
+        doc.set_ents([spacy.tokens.Span(doc, i, i + 1, label=label) for i, label in spans])
+        return doc
+
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("handmade_silent")
+    nlp.to_disk(tmp_path / "silent")
+    path = str(tmp_path / "silent")
+    with pytest.raises(XnerError, match=r"X408.*'labels'"):
+        make_span_teacher(path).load()
+    teacher = make_span_teacher(path, labels=["PERSON", "GPE"])
+    assert teacher.labels == ("PERSON", "GPE")
+    assert best(teacher, doc) == ["B-PERSON", "O", "O", "O", "B-GPE"]
+    assert teacher.specification()["labels"] == ["PERSON", "GPE"]
+    ensemble = spacy.blank("xx")
+    block = {"PERSON": "PER", "GPE": "LOC"}
+    config = {"one": span_teacher(path, labels=["PERSON", "GPE"], label_map=block)}
+    add_ensemble(ensemble, config)
+    ensemble.to_disk(tmp_path / "ensemble")
+    found = spacy.load(tmp_path / "ensemble")("Ana met Bob in Lagos")
+    assert [(ent.text, ent.label_) for ent in found.ents] == [("Ana", "PER"), ("Lagos", "LOC")]
+
+
+def test_given_labels_go_before_those_of_the_components(names, doc):
+    teacher = make_span_teacher(names, labels=["PERSON"])
+    assert teacher.labels == ("PERSON",)
+    assert best(teacher, doc) == ["B-PERSON", "O", "O", "O", "O"]
+    assert make_span_teacher(names, labels=[]).labels == ("DATE", "GPE", "PERSON")
 
 
 def test_a_label_that_no_component_names_is_outside(names, copy_of):

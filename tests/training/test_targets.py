@@ -105,6 +105,27 @@ def test_silver_columns_are_moved_by_name():
     assert distribution == pytest.approx(np.array([[0.0, 0.6, 0.0, 0.4, 0.0]]))
 
 
+def test_silver_that_lacks_a_class_is_unknown_outside():
+    """Its O may be a class that nobody looked for: the weight is 1 - p(O)."""
+    rows = [[1.0, 0.0, 0.0], [0.4, 0.6, 0.0], [0.0, 0.0, 1.0]]
+    doc = silver(["a", "b", "c"], rows, [1.0, 0.5, 1.0], labels=["PER"], doc_weight=0.5)
+    distribution, weights = targets(example(doc), LABELS, {})
+    expected = [[1.0, 0, 0, 0, 0], [0.4, 0, 0, 0.6, 0], [0, 0, 0, 0, 1.0]]
+    assert distribution == pytest.approx(np.array(expected), abs=1 / 255)
+    assert weights == pytest.approx([0.0, 0.25 * 0.6, 0.5], abs=1 / 255)
+    assert weights[0] == 0.0
+    complete = silver(["a"], [[0.4, 0.0, 0.0, 0.6, 0.0]])
+    assert targets(example(complete), LABELS, {})[1].tolist() == [1.0]
+
+
+def test_a_class_that_the_map_drops_from_silver_is_not_one_too_few():
+    """All of the component's classes are there; what is dropped adds to O."""
+    doc = silver(["a"], [[0.4, 0.2, 0.0, 0.4, 0.0, 0.0, 0.0]], labels=["LOC", "ORG", "PER"])
+    distribution, weights = targets(example(doc), LABELS, {"ORG": ""})
+    assert distribution == pytest.approx(np.array([[0.8, 0.2, 0, 0, 0]]), abs=1 / 255)
+    assert weights.tolist() == [1.0]
+
+
 def test_silver_with_a_class_too_many():
     doc = silver(["a"], [[1.0, 0.0, 0.0]], labels=["ORG"])
     with pytest.raises(XnerError, match="X305.*ORG.*'tagger'.*label_map"):

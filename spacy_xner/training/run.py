@@ -99,7 +99,8 @@ def train_pipeline(
         return False
     stamp = output / STAMP
     stamp.unlink(missing_ok=True)
-    train(config, output, use_gpu=gpu_id, overrides=settings)
+    with config_errors(config):
+        train(config, output, use_gpu=gpu_id, overrides=settings)
     text = json.dumps({"key": key, "settings": settings}, indent=2, default=str) + "\n"
     write_bytes(stamp, text.encode("utf8"))
     return True

@@ -29,7 +29,7 @@ def report(
     if not wheels:
         raise XnerError(Errors.X601.format(path=folder / "xx_*.whl"))
     msg.good("The student", wheels[-1])
-    print(f"pip install --find-links {folder} {wheels[-1]}")
+    print(f"pip install --constraint constraints.txt --find-links {folder} {wheels[-1]}")
 
 
 if __name__ == "__main__":

@@ -58,7 +58,8 @@ def test_run_ends_with_the_scores_and_the_package(project):
         "student",
     ]
     dist = r"packages/xx_xner_student-0\.1\.0/dist"
-    assert re.search(rf"pip install --find-links {dist} {dist}/xx_xner_student-\S+\.whl", output)
+    command = f"pip install --constraint constraints.txt --find-links {dist} {dist}"
+    assert re.search(rf"{command}/xx_xner_student-\S+\.whl", output)
 
 
 def test_student_has_learnt_from_teachers_alone(project):

@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 
 from .decode import ScoredEntity
 from .errors import Errors, XnerError
 from .labels import iob2_tags
+from .spans import set_scored_spans
 
 VERSION = 1
 KEY = "xner"
@@ -128,16 +129,14 @@ def set_hard_reading(
     confidence (Array of shape (tokens,)): Probability of each token's best tag.
     threshold (float): In [0, 1]; 0 marks nothing as missing.
     """
-    spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
-    scores = [float(ent.score) for ent in entities]
-    sure = [span for span, score in zip(spans, scores, strict=True) if score >= threshold]
+    spans = set_scored_spans(doc, SPANS_KEY, entities)
+    sure = [span for span, ent in zip(spans, entities, strict=True) if ent.score >= threshold]
     missing = confidence < threshold
     for span in spans:
         missing[span.start : span.end] = True
     for span in sure:
         missing[span.start : span.end] = False
     doc.set_ents(sure, missing=_runs(doc, missing), default="outside")
-    doc.spans[SPANS_KEY] = SpanGroup(doc, name=SPANS_KEY, spans=spans, attrs={"scores": scores})
 
 
 def _runs(doc: Doc, mask: NDArray[np.bool_]) -> list[Span]:

@@ -11,6 +11,7 @@ from spacy.training import Example
 
 from ..errors import Errors, XnerError
 from ..labels import Entity, entities_to_tags
+from ..spans import blank_copy
 from .bootstrap import paired_bootstrap, paired_bootstrap_macro, sentence_counts
 from .calibration import expected_calibration_error, scored_spans
 from .scorer import make_xner_scorer
@@ -25,10 +26,7 @@ def predict(nlp: Language, gold: Sequence[Doc]) -> tuple[list[Example], float]:
     RETURNS (Tuple[List[Example], float]): Predicted and gold docs, in order, and the time in
         seconds that `nlp.pipe` took.
     """
-    fresh = [
-        Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
-        for doc in gold
-    ]
+    fresh = [blank_copy(doc, nlp.vocab) for doc in gold]
     start = time.perf_counter()
     predicted = list(nlp.pipe(fresh))
     seconds = time.perf_counter() - start

@@ -5,10 +5,12 @@ from statistics import fmean
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example
 
+from ..decode import ScoredEntity
 from ..silver import SPANS_KEY
+from ..spans import blank_copy, set_scored_spans
 from .bootstrap import paired_bootstrap, paired_bootstrap_macro, sentence_counts
 from .report import entity_sets, predict, score_language
 
@@ -35,12 +37,12 @@ def systems_from_votes(examples: Sequence[Example]) -> Systems:
 
 
 def _with_entities(doc: Doc, key: str) -> Doc:
-    words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
-    copy = Doc(doc.vocab, words=words, spaces=spaces)
-    spans = [Span(copy, span.start, span.end, label=span.label) for span in doc.spans[key]]
-    scores = {"scores": list(doc.spans[key].attrs["scores"])}
-    copy.set_ents(spans)
-    copy.spans["xner"] = SpanGroup(copy, name="xner", spans=spans, attrs=scores)
+    copy, group = blank_copy(doc, doc.vocab), doc.spans[key]
+    entities = [
+        ScoredEntity(span.start, span.end, span.label_, score)
+        for span, score in zip(group, group.attrs["scores"], strict=True)
+    ]
+    copy.set_ents(set_scored_spans(copy, "xner", entities))
     return copy
 
 

@@ -10,17 +10,18 @@ import srsly
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..decode import ScoredEntity, decode
+from ..decode import decode
 from ..ensemble.pooling import Pool
 from ..ensemble.votes import Votes, fill_untaught, split
 from ..ensemble.weights import Weights
 from ..errors import Errors, XnerError
 from ..labels import projection
 from ..silver import SPANS_KEY, Silver, set_hard_reading, write_silver
+from ..spans import set_scored_spans
 from ..teachers.base import Teacher
 
 SPECIFICATION = "ensemble.json"
@@ -227,7 +228,9 @@ class TeacherEnsemble(Pipe):
                 unknown = [x for x, known in zip(self.labels, taught, strict=True) if not known]
                 answers = decode(split(votes.probs[k], votes.lengths), self.labels)
                 for doc, ents in zip(docs, answers, strict=True):
-                    _set_votes(doc, f"{SPANS_KEY}/{name}", ents, unknown)
+                    # What a teacher does not know, it does not deny.
+                    attrs = {"untaught": unknown} if unknown else {}
+                    set_scored_spans(doc, f"{SPANS_KEY}/{name}", ents, **attrs)
 
     def to_disk(self, path: Path | str, *, exclude: Iterable[str] = ()) -> None:
         """Write the teachers' specifications (not their weights) to a folder."""
@@ -265,11 +268,3 @@ class TeacherEnsemble(Pipe):
             self._saved_hashes[name] = entry.get("sha256")
         self._columns.clear()
         return self
-
-
-def _set_votes(doc: Doc, key: str, entities: Sequence[ScoredEntity], untaught: list[str]) -> None:
-    spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
-    attrs: dict[str, Any] = {"scores": [float(ent.score) for ent in entities]}
-    if untaught:  # what it does not know, it does not deny
-        attrs["untaught"] = untaught
-    doc.spans[key] = SpanGroup(doc, name=key, spans=spans, attrs=attrs)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.pipeline.trainable_pipe import TrainablePipe
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
@@ -18,6 +18,7 @@ from ..decode import decode
 from ..errors import Errors, XnerError
 from ..labels import iob2_tags, map_label
 from ..ml.losses import Loss, softmax
+from ..spans import set_scored_spans
 from ..training.targets import label_names, targets
 
 # Longer documents are read in pieces of so many tokens: a transformer would run all windows of a
@@ -235,13 +236,7 @@ class Xner(TrainablePipe):
         scores (List[Array of shape (tokens, tags)]): What `predict` gave.
         """
         for doc, entities in zip(docs, decode(scores, self.labels), strict=True):
-            spans = [Span(doc, ent.start, ent.end, label=ent.label) for ent in entities]
-            doc.spans[self.spans_key] = SpanGroup(
-                doc,
-                name=self.spans_key,
-                spans=spans,
-                attrs={"scores": [ent.score for ent in entities]},
-            )
+            spans = set_scored_spans(doc, self.spans_key, entities)
             doc.set_ents(spans if self.overwrite else _beside(doc.ents, spans))
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
@@ -265,16 +260,26 @@ class Xner(TrainablePipe):
         losses (Dict[str, float]): The loss is added under the component's name.
         RETURNS (Dict[str, float]): The losses.
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "Xner.update")
+        return self._learn(examples, self.get_loss, drop, sgd, losses)
+
+    def _learn(
+        self,
+        examples: Iterable[Example],
+        get_loss: Callable,
+        drop: float,
+        sgd: Optimizer | None,
+        losses: dict[str, float] | None,
+    ) -> dict[str, float]:
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
         examples = [eg for eg in examples if len(eg.predicted)]
         if not examples:
             return losses
         set_dropout_rate(self.model, drop)
         logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        loss, d_logits = self.get_loss(examples, logits)
+        loss, d_logits = get_loss(examples, logits)
         backprop(d_logits)
         if sgd is not None:
             self.finish_update(sgd)
@@ -316,23 +321,15 @@ class Xner(TrainablePipe):
         drop, sgd, losses: As in `update`.
         RAISES (XnerError): X307 if the labels differ.
         """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
         if teacher_pipe.labels != self.labels:
             found = {"found": list(teacher_pipe.labels), "expected": list(self.labels)}
             raise XnerError(Errors.X307.format(**found))
-        examples = [eg for eg in examples if len(eg.predicted)]
-        if not examples:
-            return losses
-        teacher_scores = teacher_pipe.predict([eg.reference for eg in examples])
-        set_dropout_rate(self.model, drop)
-        logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        loss, d_logits = self.get_teacher_student_loss(teacher_scores, logits)
-        backprop(d_logits)
-        if sgd is not None:
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+
+        def get_loss(examples: list[Example], logits: list[Floats2d]) -> tuple:
+            scores = teacher_pipe.predict([eg.reference for eg in examples])
+            return self.get_teacher_student_loss(scores, logits)
+
+        return self._learn(examples, get_loss, drop, sgd, losses)
 
     def get_teacher_student_loss(
         self, teacher_scores: list[NDArray], student_scores: list[Floats2d]

@@ -15,6 +15,7 @@ from ..align import project_tokens
 from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..labels import iob2_tags
+from ..spans import blank_copy
 from .sharing import share_parameters
 
 Tokens = Literal["target", "teacher"]
@@ -100,8 +101,7 @@ class PipelineTeacher(ABC):
         """
         if self.tokens == "teacher":
             return self.nlp.tokenizer(doc.text)  # `make_doc` has a limit of its own
-        words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
-        return Doc(self.nlp.vocab, words=words, spaces=spaces)
+        return blank_copy(doc, self.nlp.vocab)
 
     @property
     @abstractmethod

@@ -8,11 +8,11 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.vocab import Vocab
 
 from ..errors import Errors, XnerError
 from ..shards import read_docs
 from ..silver import Silver, has_silver, read_silver, slice_silver, write_silver
+from ..spans import blank_copy
 
 Reader = Callable[[Language], Iterator[Example]]
 
@@ -68,7 +68,7 @@ def make_silver_corpus(
                 if weight_by_confidence:
                     write_silver(doc, silver._replace(doc_weight=silver.doc_weight * score))
             for piece in split_doc(doc, max_length) if max_length else [doc]:
-                yield Example(_blank_copy(piece, nlp.vocab), piece)
+                yield Example(blank_copy(piece, nlp.vocab), piece)
         if count == dropped:
             raise XnerError(
                 Errors.X306.format(path=path, docs=count, dropped=dropped, minimum=min_confidence)
@@ -118,8 +118,3 @@ def _cut(doc: Doc, start: int, max_length: int) -> int:
             if is_good(doc[int(place)]):
                 return int(place)
     return end
-
-
-def _blank_copy(doc: Doc, vocab: Vocab) -> Doc:
-    words, spaces = [t.text for t in doc], [bool(t.whitespace_) for t in doc]
-    return Doc(vocab, words=words, spaces=spaces)

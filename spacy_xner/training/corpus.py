@@ -1,6 +1,6 @@
 """A corpus reader that keeps label distributions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def make_silver_corpus(
             expected = "a .spacy file or a folder"
             raise XnerError(Errors.X308.format(key="path", value=path, expected=expected))
         count = dropped = 0
-        paths = [Path(path) / folder for folder in folders or [""]]
+        paths = corpus_paths(path, folders)
         for doc in chain.from_iterable(read_docs(part, nlp.vocab) for part in paths):
             if limit and count >= limit:
                 break
@@ -75,6 +75,11 @@ def make_silver_corpus(
             )
 
     return read
+
+
+def corpus_paths(path: Path | str, folders: Sequence[str] | None) -> list[Path]:
+    """What a reader reads: the path itself, or the named folders in it."""
+    return [Path(path) / folder for folder in folders or [""]]
 
 
 def confidence(silver: Silver) -> float:

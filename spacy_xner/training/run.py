@@ -17,6 +17,7 @@ from ..errors import Errors, XnerError, config_errors
 from ..evaluation.provenance import package_versions
 from ..hashing import hash_file, hash_folder, strings
 from ..shards import read_docs, spacy_files, write_bytes
+from .corpus import corpus_paths
 
 STAMP = "train.json"
 # A new output layer on a pretrained encoder needs about a hundred updates to find the entities at
@@ -41,7 +42,7 @@ def training_docs(corpus: Mapping[str, Any]) -> Iterator[Doc]:
     corpus (Mapping[str, Any]): With "path" and perhaps "folders" and "limit".
     RAISES (XnerError): See `shards.read_docs`.
     """
-    paths = [Path(corpus["path"]) / name for name in corpus.get("folders") or [""]]
+    paths = corpus_paths(corpus["path"], corpus.get("folders"))
     docs = chain.from_iterable(read_docs(path, Vocab()) for path in paths)
     return islice(docs, corpus.get("limit") or None)
 
@@ -113,8 +114,8 @@ def _key(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     # Of a folder of languages only those count that are read.
     paths -= {Path(corpus["path"]) for corpus in corpora}
     for corpus in corpora:
-        for name in corpus.get("folders") or [""]:
-            paths.update(spacy_files(Path(corpus["path"]) / name))
+        for path in corpus_paths(corpus["path"], corpus.get("folders")):
+            paths.update(spacy_files(path))
     data = {
         "config": config,
         "settings": settings,

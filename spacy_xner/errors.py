@@ -224,6 +224,11 @@ class Errors(metaclass=_WithCodes):
         "number of steps from. Set [training.batcher] size, or use 'spacy train' with max_steps."
     )
 
+    X311 = (
+        "Found no installation of PyTorch, expected one because the config names "
+        "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
+        "'Adam.v1' instead."
+    )
     X310 = (
         "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
         "Change [components.xner.model.tok2vec.transformer_config], or remove the block."

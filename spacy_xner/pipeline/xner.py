@@ -132,7 +132,7 @@ class Xner(TrainablePipe):
         if batch_words < 1:
             found = {"key": "batch_words", "value": batch_words, "expected": "1 or more"}
             raise XnerError(Errors.X308.format(**found))
-        if not 0.0 < temperature < float("inf"):
+        if temperature <= 0.0:
             found = {"key": "temperature", "value": temperature, "expected": "a number above 0"}
             raise XnerError(Errors.X308.format(**found))
         self.vocab = vocab

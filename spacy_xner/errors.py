@@ -357,6 +357,22 @@ class Errors(metaclass=_WithCodes):
         "Cannot compute strict scores: seqeval is not installed. "
         "Install the training extra with 'pip install spacy-xner[train]'."
     )
+    X506 = (
+        "Found the components {found}, expected an 'xner' among them: no other component has a "
+        "temperature. Name another pipeline."
+    )
+    X507 = (
+        "Found silver annotations in document {number}, expected gold entities: silver says what "
+        "teachers think, not whether they are right. Give the development set of a source."
+    )
+    X508 = (
+        "Found {tokens} tokens with gold annotation and {entities} entities of {labels}, expected "
+        "at least {minimum} tokens and one entity. Give a larger development set."
+    )
+    X509 = (
+        "Found no best temperature between {low} and {high} on {tokens} tokens, expected some "
+        "right and some wrong tags. Give a larger development set that was not trained on."
+    )
 
     # X6: the command line
     X601 = "Found no file or folder '{path}'. Check the path."

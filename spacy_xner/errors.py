@@ -224,14 +224,14 @@ class Errors(metaclass=_WithCodes):
         "number of steps from. Set [training.batcher] size, or use 'spacy train' with max_steps."
     )
 
+    X310 = (
+        "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
+        "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
+    )
     X311 = (
         "Found no installation of PyTorch, expected one because the config names "
         "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
         "'Adam.v1' instead."
-    )
-    X310 = (
-        "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
-        "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
     )
 
     # X4: teachers and the ensemble
@@ -284,6 +284,15 @@ class Errors(metaclass=_WithCodes):
     X412 = (
         "Found '{found}', expected a teacher as name=path, each name once. Correct the --teacher "
         "option."
+    )
+    X413 = (
+        "Found a teacher whose specification has {found} and no 'sha256', expected one: without it "
+        "its answers cannot be told from another teacher's. Add one, or use the teacher itself in "
+        "place of 'spacy-xner.CachedTeacher.v1'."
+    )
+    X414 = (
+        "Cannot keep the teachers' answers in '{path}' ({reason}). Name a folder that can be "
+        "written, or delete the file in it: the answers can be made again."
     )
     X430 = (
         "Found no votes in document {number} (no group '{prefix}<teacher>' in doc.spans), expected "

@@ -112,8 +112,8 @@ def rank(
         Path | None, typer.Option("--output", "-o", help="JSON file for RankedWeights.")
     ] = None,
     layers: Annotated[int, typer.Option(min=1, help="Layers of the encoder, from below.")] = 8,
-    pool: Annotated[int, typer.Option(min=1, help="Sub-words of each source.")] = 10000,
-    target_tokens: Annotated[int, typer.Option(min=1, help="Sub-words of each target.")] = 5000,
+    pool: Annotated[int, typer.Option(min=1, help="Sub-words of each source.")] = 5000,
+    target_tokens: Annotated[int, typer.Option(min=1, help="Sub-words of each target.")] = 2000,
     neighbours: Annotated[
         int, typer.Option("--neighbours", "-k", min=1, help="Votes of each target sub-word.")
     ] = 10,

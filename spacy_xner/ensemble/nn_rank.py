@@ -22,8 +22,8 @@ Vectors = NDArray[np.float32]
 
 CHUNK = 64
 """Texts that are encoded at once, so that little is encoded that a sample does not need."""
-ROWS, COLUMNS = 256, 16384
-"""Target and source vectors that are compared at once: 16 MiB of cosines."""
+ROWS, COLUMNS = 256, 4096
+"""Target and source vectors that are compared at once: 4 MiB of cosines, and 8 MiB to sort them."""
 
 
 def sample_tokens(encode: TokenFeatures, texts: Sequence[str], count: int, *, seed: int) -> Vectors:

@@ -314,10 +314,17 @@ class Errors(metaclass=_WithCodes):
         "Found votes of shape {shape} with values from {low} to {high}, expected one row an "
         "instance, one column a teacher, and values from -1 (no vote) to {top}."
     )
+    X435 = (
+        "Cannot draw: matplotlib is not installed. Install it with: pip install 'spacy-xner[plot]'"
+    )
+    X436 = (
+        "Cannot draw '{path}' ({reason}). Choose another ending for the picture, for example .png "
+        "or .svg."
+    )
 
     X420 = (
-        "Found '{found}', expected a text as name=path, each name once. Correct the arguments of "
-        "'xner similarity'."
+        "Found '{found}', expected an argument of the form name=path, each name once. Correct the "
+        "command."
     )
     X421 = "Cannot use '{path}' ({reason}), expected what '{command}' writes. Make it again."
     X422 = (

@@ -19,6 +19,7 @@ COMMANDS = (
     "leakage",
     "similarity",
     "train",
+    "weights",
 )
 for _name in COMMANDS:
     import_module(f"{__name__}.{_name}")

@@ -33,9 +33,11 @@ def test_all_commands_are_there():
         "evaluate",
         "inspect",
         "leakage",
+        "similarity rank",
         "similarity train",
         "similarity weights",
         "train",
+        "weights",
     }
 
 

@@ -6,7 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import corpus, f1, read_spans, span_votes, teacher
 
-from spacy_xner.ensemble.bea import bea, bea_twice, digamma, mean_recall, resolve_overlaps
+from spacy_xner.ensemble.bea import (
+    Bea,
+    bea,
+    bea_posteriors,
+    bea_twice,
+    digamma,
+    mean_recall,
+    resolve_overlaps,
+)
 from spacy_xner.ensemble.confusion import (
     expected_counts,
     gather,
@@ -227,6 +235,35 @@ def test_the_second_pass_helps_among_many_bad_teachers():
         for q in (majority(votes, 4), bea(votes, 4).posteriors, bea_twice(votes, 4).posteriors)
     ]
     assert scores[0] + 0.3 < min(scores[1:])
+
+
+def test_posteriors_of_other_instances_in_numbers():
+    """Two classes, seen 6 + 1 and 2 + 1 times; one teacher, who says 1 to 1 of 4 and to 3 of 4."""
+    confusion = np.array([[[0.75, 0.25], [0.25, 0.75]]])
+    counts = np.array([[[4.5, 1.5], [0.5, 1.5]]])
+    model = Bea(np.zeros((8, 2)), confusion, counts)
+    found = bea_posteriors(model, np.array([[1], [-1]]))
+    np.testing.assert_allclose(found[0], [0.7 * 0.25 / 0.4, 0.3 * 0.75 / 0.4])
+    # No teacher sees an entity: it is none, whatever the prior says.
+    np.testing.assert_allclose(found[1], [1.0, 0.0])
+
+
+def test_what_was_learnt_serves_other_documents(data):
+    _, votes = span_votes(*data)
+    half = np.arange(len(votes)) % 2 == 0
+    learnt = bea_posteriors(bea(votes[half], 4), votes[~half])
+    whole = bea(votes, 4).posteriors[~half]
+    assert (learnt.argmax(axis=1) == whole.argmax(axis=1)).mean() > 0.98
+
+
+def test_who_was_left_out_is_not_asked(data):
+    _, votes = span_votes(*data)
+    model = bea_twice(votes, 4, top=2)
+    left_out = ~model.counts.any(axis=(1, 2))
+    assert left_out.sum() == 3
+    changed = votes.copy()
+    changed[:, left_out] = 3
+    np.testing.assert_array_equal(bea_posteriors(model, votes), bea_posteriors(model, changed))
 
 
 def test_recall_leaves_out_what_was_never_seen():

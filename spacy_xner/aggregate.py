@@ -214,7 +214,7 @@ def aggregate_votes(
     if method in (Method.bea, Method.bea2):
         spans, said = span_votes(votes)
         known = span_votes(fitted_on)[1] if fitted_on else said
-        n_best = len(votes.teachers) if method == Method.bea else top
+        n_best = max(len(votes.teachers), 1) if method == Method.bea else top
         model = bea_twice(known, 1 + n_labels, top=n_best)
         posteriors = bea_posteriors(model, said) if fitted_on else model.posteriors
         rows, entities = _read_spans(votes, spans, posteriors)

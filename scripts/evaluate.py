@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
+from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import load_pipeline, setup_gpu, write_json
 from spacy_xner.evaluation.provenance import provenance
@@ -18,7 +19,7 @@ app = typer.Typer(pretty_exceptions_enable=False)
 @command("evaluate", group=app)
 def evaluate(
     test: Annotated[Path, typer.Argument(help="Folder of <language>-test.spacy files.")],
-    ensemble: Annotated[Path, typer.Argument(help="Pipeline with the teacher_ensemble.")],
+    ensemble: Annotated[Path, typer.Argument(help="Folder of one ensemble a target.")],
     student: Annotated[Path, typer.Argument(help="The student's pipeline.")],
     output: Annotated[Path, typer.Argument(help="JSON file for the scores.")],
     targets: Annotated[str, typer.Option(help="Targets; those without a test set are passed over")],
@@ -34,10 +35,15 @@ def evaluate(
         msg.warn("No target has a test set: nothing is scored")
         return
     setup_gpu(gpu_id)
-    annotator, pupil = load_pipeline(ensemble), load_pipeline(student)
-    docs = {target: list(read_docs(path, annotator.vocab)) for target, path in paths.items()}
-    report = evaluate_systems(annotator, {STUDENT: pupil}, docs, labels.split())
-    models = {"ensemble": annotator, "student": pupil}
+    pupil = load_pipeline(student)
+    ensembles = {target: load_pipeline(ensemble / target) for target in paths}
+    known = find_ensemble(next(iter(ensembles.values()))).teachers
+    for nlp in ensembles.values():
+        find_ensemble(nlp).teachers = known  # loaded once for all targets
+    docs = {target: list(read_docs(path, pupil.vocab)) for target, path in paths.items()}
+    report = evaluate_systems(ensembles, {STUDENT: pupil}, docs, labels.split())
+    models = {f"ensemble for {target}": nlp for target, nlp in ensembles.items()}
+    models["student"] = pupil
     report["provenance"] = provenance(models=models, files=paths, seed=seed)
     write_json(output, report)
     msg.good("Wrote the scores", output)

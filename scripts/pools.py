@@ -35,6 +35,7 @@ from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import markdown_table, score_systems, with_entities
 from spacy_xner.evaluation.temperature import fit_temperature
 from spacy_xner.shards import read_docs
+from spacy_xner.spans import blank_copy
 from spacy_xner.training.targets import targets as gold_targets
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -178,10 +179,13 @@ def _find(folders: list[Path], stem: str) -> Path:
 
 
 def _unlabelled(nlp: Language, folder: Path, target: str) -> Iterator[Doc]:
-    """Raw text of a target; of a source, its training text without labels."""
+    """Raw text of a target; of a source, its development set without labels."""
     raw = folder / f"{target}.jsonl"
-    for record in read_text(raw if raw.is_file() else folder / f"{target}-train.spacy"):
-        yield Doc(nlp.vocab, words=record.words) if record.words else nlp.make_doc(record.text)
+    if raw.is_file():
+        yield from (nlp.make_doc(record.text) for record in read_text(raw))
+    else:
+        docs = read_docs(folder / f"{target}-dev.spacy", nlp.vocab)
+        yield from (blank_copy(doc, nlp.vocab) for doc in docs)
 
 
 def _ask(nlp: Language, docs: list[Doc]) -> Any:

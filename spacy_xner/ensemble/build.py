@@ -20,6 +20,8 @@ def build_ensemble(
     span_teachers: Mapping[str, str] | None = None,
     label_map: Mapping[str, str] | None = None,
     cache: Path | None = None,
+    weights: Mapping[str, Any] | None = None,
+    pool: Mapping[str, Any] | None = None,
 ) -> Language:
     """Add a block for each teacher to the config's `teacher_ensemble` and make the pipeline.
 
@@ -28,6 +30,7 @@ def build_ensemble(
     span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
     label_map (Mapping[str, str]): For all teachers added here.
     cache (Optional[Path]): Folder in which their answers are kept, see `CachedTeacher`.
+    weights, pool (Optional[Mapping[str, Any]]): Blocks in place of the config's.
     RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
     RAISES (XnerError): X601 if there is no config, X607 if it cannot be used, X002 for a label map
         that names another class.
@@ -41,6 +44,7 @@ def build_ensemble(
         raise XnerError(Errors.X410.format(found=usable))
     settings: dict[str, Any] = found["components"][COMPONENT]
     settings.setdefault("teachers", {})
+    settings |= {key: dict(x) for key, x in (("weights", weights), ("pool", pool)) if x}
     if label_map and "labels" in settings:
         check_label_map(label_map, settings["labels"])
     kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers or {}}

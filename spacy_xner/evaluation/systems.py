@@ -56,7 +56,7 @@ def with_entities(doc: Doc, entities: Sequence[ScoredEntity]) -> Doc:
 
 
 def evaluate_systems(
-    ensemble: Language,
+    ensembles: Mapping[str, Language],
     students: Mapping[str, Language],
     docs_by_language: Mapping[str, Sequence[Doc]],
     labels: Sequence[str],
@@ -66,7 +66,8 @@ def evaluate_systems(
 ) -> dict[str, Any]:
     """Score all systems on all test sets.
 
-    ensemble (Language): A pipeline with a `teacher_ensemble` that keeps votes.
+    ensembles (Mapping[str, Language]): By language a pipeline with a `teacher_ensemble` that keeps
+        votes.
     students (Mapping[str, Language]): Further pipelines, by name.
     docs_by_language (Mapping[str, Sequence[Doc]]): Gold docs, one sentence a doc.
     labels (Sequence[str]): The classes that count; others count as O.
@@ -78,7 +79,7 @@ def evaluate_systems(
     """
     systems_by_language: dict[str, Systems] = {}
     for language, gold in docs_by_language.items():
-        systems = systems_from_votes(predict(ensemble, gold)[0])
+        systems = systems_from_votes(predict(ensembles[language], gold)[0])
         for name, nlp in students.items():
             systems[name] = predict(nlp, gold)[0]
         systems_by_language[language] = systems

@@ -123,7 +123,7 @@ def project(tmp_path):
         ents = [Span(document, i, i + 1, places[w]) for i, w in enumerate(words) if w in places]
         document.set_ents(ents)
         gold.append(document)
-    for name in ("en-dev", "de-dev", "sw-test", "en-train", "de-train"):
+    for name in ("en-dev", "de-dev", "sw-test"):
         (tmp_path / "gold").mkdir(exist_ok=True)
         write_docs(tmp_path / "gold" / f"{name}.spacy", gold)
     (tmp_path / "text").mkdir()
@@ -169,7 +169,7 @@ def test_the_script_compares_all_ways(project, monkeypatch):
 
 
 def test_each_source_plays_the_target(project):
-    """Its training text, without labels, is its raw text."""
+    """Its development set, without labels, is its raw text."""
     (project / "text").rename(project / "old")
     (project / "gold").rename(project / "text")
     (project / "gold").symlink_to(project / "text")

@@ -63,7 +63,9 @@ def test_each_teacher_is_scored_on_its_own_votes(annotator, gold, tmp_path):
     student = make_ruler(
         tmp_path / "student", [("PER", "Amina"), ("PER", "Otieno"), ("LOC", "Kisumu")]
     )
-    report = evaluate_systems(annotator, {"student": student}, {"xx": gold}, LABELS, samples=50)
+    report = evaluate_systems(
+        {"xx": annotator}, {"student": student}, {"xx": gold}, LABELS, samples=50
+    )
     systems = report["systems"]
     assert list(systems) == ["a", "b", "ensemble", "student"]
     rows = {name: system["languages"]["xx"]["micro"] for name, system in systems.items()}
@@ -77,7 +79,9 @@ def test_student_is_compared_with_every_other_system(annotator, gold, tmp_path):
     student = make_ruler(
         tmp_path / "student", [("PER", "Amina"), ("PER", "Otieno"), ("LOC", "Kisumu")]
     )
-    report = evaluate_systems(annotator, {"student": student}, {"xx": gold}, LABELS, samples=50)
+    report = evaluate_systems(
+        {"xx": annotator}, {"student": student}, {"xx": gold}, LABELS, samples=50
+    )
     assert set(report["comparisons"]) == {"student - a", "student - b", "student - ensemble"}
     row = report["comparisons"]["student - a"]["macro"]
     assert row["difference"] == pytest.approx(1.0 - 0.8)

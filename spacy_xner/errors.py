@@ -228,6 +228,11 @@ class Errors(metaclass=_WithCodes):
         "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
         "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
     )
+    X311 = (
+        "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "
+        "doc.spans), expected the entities of each teacher for agreement = {value}. Annotate again "
+        "with keep_votes = true in the ensemble, or set agreement to 0."
+    )
 
     # X4: teachers and the ensemble
     X401 = (
@@ -299,6 +304,11 @@ class Errors(metaclass=_WithCodes):
     X434 = (
         "Found votes of shape {shape} with values from {low} to {high}, expected one row an "
         "instance, one column a teacher, and values from -1 (no vote) to {top}."
+    )
+    X435 = (
+        "Found the labels {found} in the student '{path}', expected all of those of the silver "
+        "annotations: {expected}. Its share of the mixture would deny what it was never taught; "
+        "train it on these annotations."
     )
 
     X420 = (

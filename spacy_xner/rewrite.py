@@ -49,7 +49,7 @@ def rewrite(
     output (Path): Folder of the new shards.
     change (Callable[[Sequence[Doc], int], None]): Changes the documents of one file in place; told
         how many documents came before them.
-    settings (Mapping[str, Any]): All that decides what the shards hold, beside the input; JSON-able.
+    settings (Mapping[str, Any]): What else decides what the shards hold; JSON-able.
     force (bool): Replace what another run has left in the folder.
     RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
     RAISES (XnerError): As `input_files`; X411 if the folder holds shards of another run.

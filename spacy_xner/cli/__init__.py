@@ -16,6 +16,7 @@ COMMANDS = (
     "ensemble",
     "evaluate",
     "leakage",
+    "neighbours",
     "similarity",
     "train",
 )

@@ -51,7 +51,8 @@ def count_alike(
 ) -> NDArray[np.int64]:
     """How many of each token's k nearest references, by cosine, are of its own type.
 
-    The search is exact. No token is its own neighbour.
+    The search is exact. No token is its own neighbour. Of tokens as near as the
+    k-th all may count, up to k in all.
 
     queries (Array of shape (Q, width)): Of length 1.
     types (Array[int] of shape (Q,)): Of the queries.
@@ -70,10 +71,11 @@ def count_alike(
         alike = queries[block] @ references.T
         own = np.flatnonzero(themselves[block] >= 0)
         alike[own, themselves[block][own]] = -np.inf
-        nearest = np.argpartition(alike, others, axis=1)[:, others:]
-        same = reference_types[nearest] == types[block][:, None]
-        same &= np.take_along_axis(alike, nearest, axis=1) > -np.inf  # k may take all there are
-        counts[block] = same.sum(axis=1)
+        least = np.partition(alike, others, axis=1)[:, others, None]
+        # Where k takes all there are, the least is the token itself.
+        near = (alike >= least) & (alike > -np.inf)
+        same = near & (reference_types == types[block][:, None])
+        counts[block] = np.minimum(same.sum(axis=1), k)
     return counts
 
 

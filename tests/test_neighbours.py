@@ -77,6 +77,12 @@ def test_only_some_tokens_are_references():
     assert none.tolist() == [0] * 5
 
 
+@pytest.mark.parametrize(("k", "expected"), [(1, [1, 1, 1, 0, 1]), (2, [2, 1, 1, 0, 2])])
+def test_equally_near_tokens_may_all_count_up_to_k(k, expected):
+    rows, types = unit(0, 5, 5, 5, 90), np.array([1, 1, 1, 0, 1])
+    assert count_alike(rows, types, rows, types, np.arange(5), k=k).tolist() == expected
+
+
 @given(st.integers(0, 10**6), st.integers(1, 40))
 def test_neighbours_are_those_of_a_sorted_list(seed, k):
     random = np.random.default_rng(seed)

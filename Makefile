@@ -27,6 +27,8 @@ format: $(VENV)/.installed
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	# A stale one would hide the entry points of a newer setup.cfg.
+	rm -rf *.egg-info
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,offline,dev]"
 	touch $@
 

@@ -1,7 +1,7 @@
 """Train one student on the silver annotations of all target languages, in one or more rounds."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import srsly
 import typer
@@ -49,6 +49,9 @@ def student(
     min_confidence: Annotated[
         float, typer.Option(help="Leave out less confident texts, 0 for none.")
     ] = 0.0,
+    weight_by_confidence: Annotated[
+        Literal["true", "false"], typer.Option(help="Weigh texts by their confidence.")
+    ] = "false",
     agreement: Annotated[
         float, typer.Option(help="How much tags count that all teachers agree on, 0 for no more.")
     ] = 0.0,
@@ -77,7 +80,11 @@ def student(
         "corpora.train.folders": targets.split(),
     }
     # What is off here is what the config says.
-    settings = {"min_confidence": min_confidence, "agreement": agreement}
+    settings = {
+        "min_confidence": min_confidence,
+        "weight_by_confidence": weight_by_confidence == "true",
+        "agreement": agreement,
+    }
     overrides |= {f"corpora.train.{key}": value for key, value in settings.items() if value}
     tests = sorted(against.glob("*.spacy"))
     how: dict[str, Any] = {"epochs": epochs, "gpu_id": gpu_id}

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
 from spacy_xner.encoders import encoder_path
+from spacy_xner.evaluation.temperature import set_temperature
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -28,26 +29,47 @@ def teachers(
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
     jobs: Annotated[int, typer.Option(min=1, help="Teachers trained at once.")] = 1,
+    calibrate: Annotated[
+        Literal["true", "false"], typer.Option(help="Fit temperatures to the development sets.")
+    ] = "false",
 ) -> None:
-    """Train the teachers; one that was trained from the same inputs is left alone."""
+    """Train the teachers; one that was trained from the same inputs is left alone.
+
+    A temperature depends on the trained model and the development set alone, so that fitting it
+    again changes nothing.
+    """
     # One thread each beats all threads for one after the other, and threads that outnumber the
     # cores are several times slower than either.
     threads = max(1, (os.cpu_count() or 1) // jobs)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
 
     def run(language: str) -> tuple[str, int]:
-        arguments = [sys.executable, "-m", "spacy", "xner", "train"]
-        arguments += [str(config), "--output", str(output / language)]
+        dev, model = corpus / f"{language}-dev.spacy", output / language / "model-last"
+        arguments = ["train", str(config), "--output", str(output / language)]
         arguments += ["--epochs", str(epochs), "--gpu-id", str(gpu_id)]
         arguments += ["--paths.train", str(corpus / f"{language}-train.spacy")]
-        arguments += ["--paths.dev", str(corpus / f"{language}-dev.spacy")]
+        arguments += ["--paths.dev", str(dev)]
         arguments += ["--paths.encoder", encoder_path(encoder, built), "--system.seed", str(seed)]
+        steps = [arguments]
+        if calibrate == "true":
+            steps.append(["calibrate", str(model), str(dev), "--gpu-id", str(gpu_id)])
         output.mkdir(parents=True, exist_ok=True)
         log = output / f"{language}.log"
+        code = 0
         with log.open("w", encoding="utf8") as stream:
-            code = subprocess.run(
-                arguments, env=environment, stdout=stream, stderr=subprocess.STDOUT, check=False
-            ).returncode
+            for step in steps:
+                code = (
+                    code
+                    or subprocess.run(
+                        [sys.executable, "-m", "spacy", "xner", *step],
+                        env=environment,
+                        stdout=stream,
+                        stderr=subprocess.STDOUT,
+                        check=False,
+                    ).returncode
+                )
+        if not code and calibrate == "false":
+            set_temperature(model, 1.0)  # an earlier run may have calibrated it
         if code:
             msg.fail(f"The teacher '{language}' failed, see {log}", log.read_text("utf8")[-1500:])
         else:

@@ -229,6 +229,11 @@ class Errors(metaclass=_WithCodes):
         "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
     )
     X311 = (
+        "Found no installation of PyTorch, expected one because the config names "
+        "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
+        "'Adam.v1' instead."
+    )
+    X316 = (
         "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "
         "doc.spans), expected the entities of each teacher for agreement = {value}. Annotate again "
         "with keep_votes = true in the ensemble, or set agreement to 0."
@@ -285,6 +290,15 @@ class Errors(metaclass=_WithCodes):
         "Found '{found}', expected a teacher as name=path, each name once. Correct the --teacher "
         "option."
     )
+    X413 = (
+        "Found a teacher whose specification has {found} and no 'sha256', expected one: without it "
+        "its answers cannot be told from another teacher's. Add one, or use the teacher itself in "
+        "place of 'spacy-xner.CachedTeacher.v1'."
+    )
+    X414 = (
+        "Cannot keep the teachers' answers in '{path}' ({reason}). Name a folder that can be "
+        "written, or delete the file in it: the answers can be made again."
+    )
     X430 = (
         "Found no votes in document {number} (no group '{prefix}<teacher>' in doc.spans), expected "
         "the entities of each teacher. Annotate again with keep_votes = true in the ensemble."
@@ -305,7 +319,7 @@ class Errors(metaclass=_WithCodes):
         "Found votes of shape {shape} with values from {low} to {high}, expected one row an "
         "instance, one column a teacher, and values from -1 (no vote) to {top}."
     )
-    X435 = (
+    X438 = (
         "Found the labels {found} in the student '{path}', expected all of those of the silver "
         "annotations: {expected}. Its share of the mixture would deny what it was never taught; "
         "train it on these annotations."
@@ -361,6 +375,22 @@ class Errors(metaclass=_WithCodes):
     X505 = (
         "Cannot compute strict scores: seqeval is not installed. "
         "Install the training extra with 'pip install spacy-xner[train]'."
+    )
+    X506 = (
+        "Found the components {found}, expected an 'xner' among them: no other component has a "
+        "temperature. Name another pipeline."
+    )
+    X507 = (
+        "Found silver annotations in document {number}, expected gold entities: silver says what "
+        "teachers think, not whether they are right. Give the development set of a source."
+    )
+    X508 = (
+        "Found {tokens} tokens with gold annotation and {entities} entities of {labels}, expected "
+        "at least {minimum} tokens and one entity. Give a larger development set."
+    )
+    X509 = (
+        "Found no best temperature between {low} and {high} on {tokens} tokens, expected some "
+        "right and some wrong tags. Give a larger development set that was not trained on."
     )
 
     # X6: the command line

@@ -61,7 +61,7 @@ def add_student(
     force (bool): Replace what another run has left in the folder.
     RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
     RAISES (XnerError): X308 for a number out of range, X601 if there is no student, X401 or X408 if
-        it cannot be used, X435 if it lacks a label, and what `rewrite` and `read_silver` raise.
+        it cannot be used, X438 if it lacks a label, and what `rewrite` and `read_silver` raise.
     """
     for key, value in (("share", share), ("threshold", threshold)):
         if not 0.0 <= value <= 1.0:
@@ -84,7 +84,7 @@ def add_student(
             matrix, taught = projection(reader().labels, silver.labels, {})
             if not taught.all():
                 known = {"found": list(reader().labels), "expected": list(silver.labels)}
-                raise XnerError(Errors.X435.format(path=student, **known))
+                raise XnerError(Errors.X438.format(path=student, **known))
             mixed = mix(silver, probs @ matrix, share)
             write_silver(doc, mixed)
             (entities,) = decode([mixed.distribution], mixed.labels)

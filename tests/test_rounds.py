@@ -111,5 +111,5 @@ def test_what_cannot_be_mixed(world, tmp_path):
     with pytest.raises(XnerError, match="X408"):
         add_student(world / "silver", new, tmp_path / "blank")
     write_docs(tmp_path / "date.spacy", [silver_doc(["today"], labels=("DATE", "PER"))])
-    with pytest.raises(XnerError, match=r"X435.*\['LOC', 'PER'\].*\['DATE', 'PER'\]"):
+    with pytest.raises(XnerError, match=r"X438.*\['LOC', 'PER'\].*\['DATE', 'PER'\]"):
         add_student(tmp_path / "date.spacy", tmp_path / "date", student)

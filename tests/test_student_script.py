@@ -83,11 +83,14 @@ def test_by_default_nothing_but_a_student(student):
 
 
 def test_settings_reach_the_reader(student):
-    code, output = student("--agreement", 0.5, "--min-confidence", 0.6)
+    code, output = student(
+        "--agreement", 0.5, "--min-confidence", 0.6, "--weight-by-confidence", "true"
+    )
     assert code == 0, output
     meta, settings = made(Path("training/student"))
     assert settings["corpora.train.agreement"] == meta["agreement"] == 0.5
     assert settings["corpora.train.min_confidence"] == meta["min_confidence"] == 0.6
+    assert settings["corpora.train.weight_by_confidence"] is True
     config = spacy.util.load_config("training/student/model-last/config.cfg")
     assert config["corpora"]["train"]["agreement"] == 0.5
     code, output = student("--agreement", -1)

@@ -11,6 +11,7 @@ from ._app import app
 COMMANDS = (
     "aggregate",
     "annotate",
+    "calibrate",
     "convert",
     "encoder",
     "ensemble",

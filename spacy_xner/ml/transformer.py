@@ -1,10 +1,11 @@
 """A pretrained transformer as token vectors, with frozen parameters that cost nothing to train."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, get_torch_default_device
 from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors, XnerError
@@ -37,7 +38,8 @@ def build_transformer_encoder(
     freeze_embeddings (bool): Freeze the word embeddings.
     frozen_layers (int): How many layers to freeze from the bottom; needs frozen embeddings.
     tokenizer_config, transformer_config (dict): Passed on to Hugging Face.
-    mixed_precision (bool): Half precision on a GPU.
+    mixed_precision (bool): Lower precision where it is fast and keeps its range: bfloat16 on a CPU
+        with matrix units (AMX), half precision on a GPU. Elsewhere it changes nothing.
     RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width).
     RAISES (XnerError): X301 if spacy-transformers is not installed; when initialised or trained,
         X310 if more layers are asked for than the model has, X302 if none is left to train.
@@ -52,7 +54,8 @@ def build_transformer_encoder(
         dict(tokenizer_config or {}),
         _skip_empty(pooling),
         transformer_config=dict(transformer_config or {}),
-        mixed_precision=mixed_precision,
+        # thinc's kind scales gradients, which is for GPUs only; `_forward` has the CPU's kind.
+        mixed_precision=mixed_precision and get_torch_default_device().type == "cuda",
     )
     return Model(
         "transformer_encoder",
@@ -65,6 +68,7 @@ def build_transformer_encoder(
             "transformer_config": dict(transformer_config or {}),
             "freeze_embeddings": freeze_embeddings,
             "frozen_layers": frozen_layers,
+            "mixed_precision": mixed_precision,
         },
     )
 
@@ -88,14 +92,38 @@ def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
 
 
 def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+    module = torch_module(model)
     if is_train:
         # On each step and not once: after `from_disk` the parameters are new ones.
         freeze(
-            torch_module(model),
+            module,
             embeddings=model.attrs["freeze_embeddings"],
             layers=model.attrs["frozen_layers"],
         )
-    return model.layers[0](docs, is_train)
+    if not (model.attrs["mixed_precision"] and has_fast_bfloat16()):
+        return model.layers[0](docs, is_train)
+
+    import torch
+
+    autocast = torch.autocast("cpu", dtype=torch.bfloat16)
+    with autocast, module.register_forward_hook(_to_float32):
+        return model.layers[0](docs, is_train)
+
+
+def _to_float32(module: "nn.Module", inputs: Any, output: Any) -> Any:
+    """numpy knows no bfloat16, and some outputs are (the pooler's, which nobody reads)."""
+    for key, value in output.items():
+        output[key] = value.float()
+    return output
+
+
+@lru_cache(maxsize=1)
+def has_fast_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices faster than others; most emulate it slowly."""
+    import torch
+
+    ask: Any = getattr(torch.cpu, "get_capabilities", dict)  # older versions cannot be asked
+    return bool(ask().get("amx_bf16", False))
 
 
 def _skip_empty(pooling: Model[Ragged, Floats2d]) -> Model[Ragged, Floats2d]:

@@ -56,6 +56,7 @@ subword_features = true
         "spans_key": "xner",
         "overwrite": True,
         "batch_words": 2000,
+        "temperature": 1.0,
     },
     default_score_weights={
         "ents_f": 1.0,
@@ -74,6 +75,7 @@ def make_xner(
     spans_key: str,
     overwrite: bool,
     batch_words: int,
+    temperature: float,
     scorer: Callable | None,
 ) -> "Xner":
     """Make an `xner` component; the settings are described at `Xner`."""
@@ -86,6 +88,7 @@ def make_xner(
         spans_key=spans_key,
         overwrite=overwrite,
         batch_words=batch_words,
+        temperature=temperature,
         scorer=scorer,
     )
 
@@ -107,6 +110,8 @@ class Xner(TrainablePipe):
     overwrite (bool): Replace entities that an earlier component has set; otherwise keep them and
         add only entities that do not overlap them.
     batch_words (int): The largest padded batch that the model is given at once, in tokens.
+    temperature (float): Above 0. Predictions are softmax(logits / temperature), see
+        `evaluation/temperature.py`; what is learnt does not depend on it.
     scorer (Callable): Scores examples.
     """
 
@@ -121,10 +126,14 @@ class Xner(TrainablePipe):
         spans_key: str = "xner",
         overwrite: bool = True,
         batch_words: int = 2000,
+        temperature: float = 1.0,
         scorer: Callable | None = None,
     ) -> None:
         if batch_words < 1:
             found = {"key": "batch_words", "value": batch_words, "expected": "1 or more"}
+            raise XnerError(Errors.X308.format(**found))
+        if temperature <= 0.0:
+            found = {"key": "temperature", "value": temperature, "expected": "a number above 0"}
             raise XnerError(Errors.X308.format(**found))
         self.vocab = vocab
         self.model = model
@@ -134,6 +143,7 @@ class Xner(TrainablePipe):
         self.spans_key = spans_key
         self.overwrite = overwrite
         self.batch_words = batch_words
+        self.temperature = temperature
         self.scorer = scorer
         self.cfg: dict[str, Any] = {"labels": []}
 
@@ -200,13 +210,26 @@ class Xner(TrainablePipe):
         docs (Iterable[Doc]): Any documents, also without tokens.
         RETURNS (List[Array of shape (tokens, tags)]): One array a document, rows sum to 1.
         """
+        return self._read(docs, lambda logits: softmax(logits / self.temperature))
+
+    def logits(self, docs: Iterable[Doc]) -> list[NDArray[np.float64]]:
+        """What the model gives, before temperature and softmax; the documents are not touched.
+
+        docs (Iterable[Doc]): Any documents, also without tokens.
+        RETURNS (List[Array of shape (tokens, tags)]): One array a document.
+        """
+        return self._read(docs, lambda logits: logits)
+
+    def _read(
+        self, docs: Iterable[Doc], finish: Callable[[Floats2d], Floats2d]
+    ) -> list[NDArray[np.float64]]:
         docs = list(docs)
         pieces = [(i, piece) for i, doc in enumerate(docs) for piece in self._pieces(doc)]
         answers: list[Any] = [None] * len(pieces)
         for batch in self._length_batches([piece for _, piece in pieces]):
             logits = self.model.predict([pieces[j][1] for j in batch])
             for j, rows in zip(batch, logits, strict=True):
-                answers[j] = self.model.ops.to_numpy(softmax(rows)).astype(np.float64)
+                answers[j] = self.model.ops.to_numpy(finish(rows)).astype(np.float64)
         results = [[np.zeros((0, len(iob2_tags(self.labels))))] for _ in docs]
         for (i, _), rows in zip(pieces, answers, strict=True):
             results[i].append(rows)

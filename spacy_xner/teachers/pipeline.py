@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import spacy
@@ -15,8 +15,12 @@ from ..align import project_tokens
 from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..labels import iob2_tags
+from ..pipeline.find import find_xner, run_before
 from ..spans import blank_copy
 from .sharing import share_parameters
+
+if TYPE_CHECKING:
+    from ..pipeline.xner import Xner
 
 Tokens = Literal["target", "teacher"]
 
@@ -122,20 +126,14 @@ class XnerTeacher(PipelineTeacher):
         return tuple(self._xner.labels)
 
     @property
-    def _xner(self) -> Any:
-        from ..pipeline.xner import Xner
-
-        pipes = [pipe for _, pipe in self.nlp.pipeline if isinstance(pipe, Xner)]
-        if not pipes:
+    def _xner(self) -> "Xner":
+        pipe = find_xner(self.nlp)
+        if pipe is None:
             raise XnerError(Errors.X408.format(name=self.path))
-        return pipes[-1]
+        return pipe
 
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
-        for _, pipe in self.nlp.pipeline:
-            if pipe is self._xner:
-                break
-            docs = list(pipe.pipe(docs)) if hasattr(pipe, "pipe") else [pipe(doc) for doc in docs]
-        return self._xner.predict(docs)
+        return self._xner.predict(run_before(self.nlp, self._xner, docs))
 
 
 class SpanTeacher(PipelineTeacher):

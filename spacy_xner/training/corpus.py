@@ -44,7 +44,7 @@ def make_silver_corpus(
         (`training/agreement.py`); 0 for not at all. Silver documents must have kept their votes.
     RETURNS (Callable[[Language], Iterator[Example]]): The reader.
     RAISES (XnerError): X308 for a setting out of range; when read, X306 if no document is left,
-        X311 for a silver document without votes where they are needed, and what `shards.read_docs`
+        X316 for a silver document without votes where they are needed, and what `shards.read_docs`
         and `silver.read_silver` raise.
     """
     for key, value in (("max_length", max_length), ("limit", limit)):
@@ -79,7 +79,7 @@ def make_silver_corpus(
                     # Before the document is cut: a vote on a cut entity would be lost.
                     if not has_votes(doc):
                         details = {"number": count, "path": path, "value": agreement}
-                        raise XnerError(Errors.X311.format(**details))
+                        raise XnerError(Errors.X316.format(**details))
                     silver = sharpen(doc, silver, agreement)
                 if weight_by_confidence or agreement:
                     write_silver(doc, silver)

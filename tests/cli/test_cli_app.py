@@ -25,6 +25,7 @@ def test_all_commands_are_there():
     assert {" ".join(name) for name in NAMES} == {
         "aggregate",
         "annotate",
+        "calibrate",
         "convert",
         "encoder offline",
         "encoder trim",

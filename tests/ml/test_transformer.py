@@ -6,7 +6,7 @@ import spacy
 from spacy import registry
 
 from spacy_xner.errors import XnerError
-from spacy_xner.ml.transformer import torch_module
+from spacy_xner.ml.transformer import has_fast_bfloat16, torch_module
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -130,6 +130,52 @@ def test_word_embeddings_can_be_trained(make_pipeline, train):
 def test_frozen_layers(make_pipeline, train, frozen):
     before, after, _ = train(make_pipeline(frozen_layers=frozen))
     assert {layer(name) for name in changed(before, after)} == set(range(frozen, LAYERS))
+
+
+@pytest.fixture
+def fast_bfloat16(monkeypatch):
+    """Any CPU can compute in bfloat16, few do it fast."""
+    monkeypatch.setattr("spacy_xner.ml.transformer.has_fast_bfloat16", lambda: True)
+
+
+def vectors(nlp, docs):
+    return np.concatenate(nlp.get_pipe("xner").model.get_ref("tok2vec").predict(docs))
+
+
+def test_mixed_precision_trains_in_bfloat16(fast_bfloat16, make_pipeline, train, gold_docs):
+    nlp = make_pipeline(mixed_precision=True)
+    before, after, _ = train(nlp)
+    assert {layer(name) for name in changed(before, after)} == {None, 0, 1, 2}
+    assert {p.dtype for p in encoder_of(nlp).parameters()} == {torch.float32}
+    assert vectors(nlp, gold_docs).dtype == np.float32
+
+
+def test_mixed_precision_is_close_to_full_precision(fast_bfloat16, make_pipeline, gold_docs, train):
+    nlp = make_pipeline(mixed_precision=True)
+    train(nlp)
+    low = vectors(nlp, gold_docs)
+    nlp.get_pipe("xner").model.get_ref("tok2vec").attrs["mixed_precision"] = False
+    full = vectors(nlp, gold_docs)
+    assert 0 < np.abs(low - full).max() < 0.1
+
+
+def test_mixed_precision_changes_nothing_on_a_slow_cpu(
+    monkeypatch, make_pipeline, train, gold_docs
+):
+    monkeypatch.setattr("spacy_xner.ml.transformer.has_fast_bfloat16", lambda: False)
+    nlp = make_pipeline(mixed_precision=True)
+    train(nlp)
+    low = vectors(nlp, gold_docs)
+    nlp.get_pipe("xner").model.get_ref("tok2vec").attrs["mixed_precision"] = False
+    np.testing.assert_array_equal(low, vectors(nlp, gold_docs))
+
+
+@pytest.mark.parametrize(("found", "fast"), [({"amx_bf16": True}, True), ({"avx2": True}, False)])
+def test_which_cpu_is_fast(monkeypatch, found, fast):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    has_fast_bfloat16.cache_clear()
+    assert has_fast_bfloat16() is fast
+    has_fast_bfloat16.cache_clear()
 
 
 @pytest.mark.parametrize("frozen", [-1, 3, 12])

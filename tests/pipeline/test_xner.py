@@ -13,6 +13,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 
 from spacy_xner.errors import XnerError
+from spacy_xner.ml.losses import softmax
 
 LABELS = ("LOC", "PER")
 
@@ -218,6 +219,89 @@ def test_add_label(make_xner, examples, gold_docs):
 def test_settings_out_of_range(make_xner):
     with pytest.raises(XnerError, match="X308.*batch_words = 0"):
         make_xner(batch_words=0)
+    for wrong in (0.0, -1.0):
+        with pytest.raises(XnerError, match=f"X308.*temperature = {wrong}"):
+            make_xner(temperature=wrong)
+
+
+# Temperature
+
+
+def test_temperature_divides_the_logits(trained, texts):
+    pipe = trained.get_pipe("xner")
+    docs = [trained.make_doc(text) for text in [*texts, ""]]
+    logits = pipe.logits(docs)
+    assert [rows.shape for rows in logits] == [(len(doc), 5) for doc in docs]
+    sure = pipe.predict(docs)
+    for rows, z in zip(sure, logits, strict=True):
+        # Exactly what a softmax gives that has never heard of a temperature.
+        assert_array_equal(rows, softmax(z.astype(np.float32)).astype(np.float64))
+    pipe.temperature = 2.5
+    assert all((a == b).all() for a, b in zip(pipe.logits(docs), logits, strict=True))
+    for rows, z in zip(pipe.predict(docs), logits, strict=True):
+        expected = np.exp(z / 2.5) / np.exp(z / 2.5).sum(axis=1, keepdims=True)
+        assert rows == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [0.3, 5.0])
+def test_temperature_keeps_the_entities_and_changes_their_scores(trained, texts, temperature):
+    before = [trained(text) for text in texts]
+    trained.get_pipe("xner").temperature = temperature
+    after = [trained(text) for text in texts]
+    assert [entities(doc) for doc in after] == [entities(doc) for doc in before]
+    pairs = [
+        pair
+        for a, b in zip(before, after, strict=True)
+        for pair in zip(*(doc.spans["xner"].attrs["scores"] for doc in (a, b)), strict=True)
+    ]
+    assert pairs
+    assert all((b > a) == (temperature < 1.0) for a, b in pairs)
+
+
+def test_temperature_is_saved_and_may_be_missing(make_xner, examples, gold_docs, tmp_path):
+    nlp = make_xner(temperature=2.5)
+    nlp.initialize(lambda: examples(gold_docs, nlp))
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe("xner").temperature == 2.5
+    config = tmp_path / "config.cfg"
+    text = config.read_text("utf8")
+    assert text.count("temperature = 2.5\n") == 1
+    config.write_text(text.replace("temperature = 2.5\n", ""), encoding="utf8")
+    assert spacy.load(tmp_path).get_pipe("xner").temperature == 1.0
+
+
+def test_temperature_is_not_for_training(make_xner, make_silver, examples, gold_docs):
+    """Losses and gradients are those of the logits, from gold and from silver alike."""
+    docs = [*gold_docs, make_silver(gold_docs[0])]
+
+    def run(temperature):
+        nlp = make_xner(temperature=temperature)
+        losses = train(nlp, examples(docs, nlp), steps=10)
+        return losses, nlp.get_pipe("xner").logits([nlp.make_doc(gold_docs[0].text)])[0]
+
+    (losses, rows), (others, same) = run(1.0), run(3.0)
+    assert losses == others
+    assert_array_equal(rows, same)
+
+
+def test_distill_learns_what_the_teacher_predicts(trained, examples, gold_docs):
+    """The teacher's temperature counts, as in an ensemble; the student's does not."""
+    teacher = trained.get_pipe("xner")
+    docs = [trained.make_doc(doc.text) for doc in gold_docs]
+    logits = teacher.model.predict(docs)
+
+    def gradient(teacher_temperature, student_temperature):
+        teacher.temperature = teacher_temperature
+        scores = teacher.predict(docs)
+        teacher.temperature = student_temperature
+        return np.concatenate(teacher.get_teacher_student_loss(scores, logits)[1])
+
+    assert np.abs(gradient(1.0, 4.0)).max() < 1e-6
+    assert_array_equal(gradient(4.0, 1.0), gradient(4.0, 4.0))
+    soft = softmax(np.concatenate(logits) / 4.0)
+    expected = (softmax(np.concatenate(logits)) - soft) / sum(map(len, docs))
+    assert gradient(4.0, 1.0) == pytest.approx(expected, abs=1e-6)
+    assert np.abs(expected).max() > 1e-3
 
 
 def test_silver_with_other_labels(make_xner, make_silver, examples, gold_docs):

@@ -137,7 +137,7 @@ def test_silver_without_votes(tmp_path, nlp):
     write_docs(tmp_path / "a.spacy", [voted(2, {"a": [], "b": []}), voted(2, {})])
     assert len(read(tmp_path / "a.spacy", nlp)) == 2
     assert len(read(tmp_path / "a.spacy", nlp, agreement=0.5, limit=1)) == 1
-    with pytest.raises(XnerError, match=r"X311.*document 2 of '.*a\.spacy'.*agreement = 0\.5"):
+    with pytest.raises(XnerError, match=r"X316.*document 2 of '.*a\.spacy'.*agreement = 0\.5"):
         read(tmp_path / "a.spacy", nlp, agreement=0.5)
 
 

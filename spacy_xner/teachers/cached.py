@@ -1,0 +1,126 @@
+"""A teacher that is asked once: its answers are kept on disk.
+
+Weights and pools can then be changed, and compared, without another pass through the teachers.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+
+from ..errors import Errors, XnerError, reason
+from ..labels import iob2_tags
+from .base import Teacher
+
+# Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
+# run gives the same to the last bit.
+STORED = np.dtype("<f2")
+FILE = "answers.sqlite"
+TABLE = "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, probs BLOB) WITHOUT ROWID"
+
+
+class CachedTeacher:
+    """Another teacher's distributions, read from an SQLite file if they are there.
+
+    Answers are found by the teacher's specification (with the hash of its files) and the words and
+    spaces of a document; several teachers and several processes may share a file.
+
+    teacher (Teacher): Who is asked what is not known.
+    path (Path): Folder of the file, made when needed.
+    """
+
+    def __init__(self, teacher: Teacher, path: Path) -> None:
+        self.teacher = teacher
+        self.path = path
+        self._key = b""
+
+    @property
+    def label_map(self) -> dict[str, str]:
+        """The teacher's own."""
+        return self.teacher.label_map
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The teacher's own."""
+        return self.teacher.labels
+
+    def load(self) -> None:
+        """Load the teacher.
+
+        RAISES (XnerError): X413 if the teacher does not say by a hash what it is, and what the
+            teacher raises.
+        """
+        self.teacher.load()
+        found = self.teacher.specification()
+        if not found.get("sha256"):
+            raise XnerError(Errors.X413.format(found=sorted(found)))
+        told = {key: value for key, value in found.items() if key != "path"}
+        self._key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
+
+    def specification(self) -> dict[str, Any]:
+        """The teacher's own: where answers are kept does not matter."""
+        return self.teacher.specification()
+
+    def relocate(self, path: Path) -> None:
+        """Tell the teacher."""
+        self.teacher.relocate(path)
+
+    def distributions(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
+        """See `Teacher`; only documents without an answer are handed to the teacher.
+
+        RAISES (XnerError): X414 if the file cannot be used.
+        """
+        if not self._key:
+            self.load()
+        keys = [self._doc_key(doc) for doc in docs]
+        try:
+            found = self._read(keys)
+            unknown = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
+            answers = self.teacher.distributions(list(unknown.values())) if unknown else []
+            new = {
+                key: rows.astype(STORED).tobytes()
+                for key, rows in zip(unknown, answers, strict=True)
+            }
+            if new:
+                with self._database:
+                    self._database.executemany(
+                        "INSERT OR REPLACE INTO answers VALUES (?, ?)", new.items()
+                    )
+        except sqlite3.Error as err:
+            raise XnerError(Errors.X414.format(path=self.path, reason=reason(err))) from err
+        known = found | new
+        return [self._rows(known[key], len(doc)) for key, doc in zip(keys, docs, strict=True)]
+
+    @cached_property
+    def _database(self) -> sqlite3.Connection:
+        self.path.mkdir(parents=True, exist_ok=True)
+        # Another process may be writing: wait for it.
+        database = sqlite3.connect(self.path / FILE, timeout=60, check_same_thread=False)
+        database.execute(TABLE)
+        return database
+
+    def _read(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        query = "SELECT probs FROM answers WHERE key = ?"
+        rows = {key: self._database.execute(query, (key,)).fetchone() for key in set(keys)}
+        return {key: row[0] for key, row in rows.items() if row}
+
+    def _doc_key(self, doc: Doc) -> bytes:
+        tokens = json.dumps([[token.text, bool(token.whitespace_)] for token in doc])
+        return hashlib.blake2b(tokens.encode(), key=self._key, digest_size=32).digest()
+
+    def _rows(self, data: bytes, length: int) -> NDArray[np.float64]:
+        shape = (length, len(iob2_tags(self.labels)))
+        rows = np.frombuffer(data, dtype=STORED).reshape(shape).astype(np.float64)
+        return rows / rows.sum(axis=1, keepdims=True)
+
+
+def make_cached_teacher(teacher: Any, path: str) -> CachedTeacher:
+    """Registered as `spacy-xner.CachedTeacher.v1`; for the settings see `CachedTeacher`."""
+    return CachedTeacher(teacher, Path(path))

@@ -15,10 +15,10 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .decode import ScoredEntity, decode
-from .ensemble.bea import bea, bea_twice, resolve_overlaps
+from .ensemble.bea import bea_posteriors, bea_twice, resolve_overlaps
 from .ensemble.confusion import ABSTAIN, gather, reliability, vote_shares
 from .ensemble.sequence import fit_sequence, sequence_posteriors
-from .ensemble.votes import split
+from .ensemble.votes import Votes, split
 from .errors import Errors, XnerError
 from .rewrite import input_files, rewrite
 from .shards import read_docs
@@ -114,6 +114,28 @@ def read_votes(docs: Iterable[Doc]) -> CorpusVotes:
     )
 
 
+def corpus_votes(votes: Votes) -> CorpusVotes:
+    """The entities of each teacher, as its own decoded distributions have them.
+
+    votes (Votes): What `TeacherEnsemble.predict` gives.
+    RETURNS (CorpusVotes): The same as `read_votes` finds in the annotated documents.
+    """
+    spans = [
+        (d, entity.start, entity.end, k, votes.labels.index(entity.label))
+        for k in range(len(votes.names))
+        for d, entities in enumerate(decode(split(votes.probs[k], votes.lengths), votes.labels))
+        for entity in entities
+    ]
+    return CorpusVotes(
+        votes.names,
+        votes.labels,
+        np.array(votes.lengths, dtype=np.int64),
+        np.array(spans, dtype=np.int64).reshape(-1, 5),
+        np.ones((len(votes.lengths), len(votes.names)), dtype=bool),
+        ~votes.taught[:, 1::2],
+    )
+
+
 def token_votes(votes: CorpusVotes) -> NDArray[np.int64]:
     """Each teacher's tag for each token, -1 where it abstains.
 
@@ -164,7 +186,11 @@ def _offsets(votes: CorpusVotes) -> NDArray[np.int64]:
 
 
 def aggregate_votes(
-    votes: CorpusVotes, *, method: Method = Method.sequence, top: int = 10
+    votes: CorpusVotes,
+    *,
+    method: Method = Method.sequence,
+    top: int = 10,
+    fitted_on: CorpusVotes | None = None,
 ) -> Aggregate:
     """Estimate the truth behind the votes of a whole corpus, and how reliable each teacher is.
 
@@ -173,16 +199,23 @@ def aggregate_votes(
         of spans (`ensemble/bea.py`). "bea2": the same with a second pass. "sequence": posteriors of
         tags (`ensemble/sequence.py`).
     top (int): Teachers in the second pass of "bea2".
+    fitted_on (Optional[CorpusVotes]): Learn how reliable the teachers are from the votes on other
+        documents, of the same teachers and labels.
     RETURNS (Aggregate): Distributions, entities, and reliabilities.
-    RAISES (XnerError): X308 if `top` is below 1.
+    RAISES (XnerError): X308 if `top` is below 1, X432 if the other votes are of other teachers.
     """
     n_labels = len(votes.labels)
+    if fitted_on is not None and fitted_on.teachers != votes.teachers:
+        found, expected = list(votes.teachers), list(fitted_on.teachers)
+        raise XnerError(Errors.X432.format(found=found, expected=expected))
     if method in (Method.bea, Method.bea2):
         spans, said = span_votes(votes)
-        found = bea(said, 1 + n_labels) if method == Method.bea else None
-        found = found or bea_twice(said, 1 + n_labels, top=top)
-        rows, entities = _read_spans(votes, spans, found.posteriors)
-        return Aggregate(rows, entities, reliability(found.counts))
+        known = span_votes(fitted_on)[1] if fitted_on else said
+        n_best = len(votes.teachers) if method == Method.bea else top
+        model = bea_twice(known, 1 + n_labels, top=n_best)
+        posteriors = bea_posteriors(model, said) if fitted_on else model.posteriors
+        rows, entities = _read_spans(votes, spans, posteriors)
+        return Aggregate(rows, entities, reliability(model.counts))
     tags = token_votes(votes)
     if method == Method.vote:
         evidence = gather(tags, 1 + 2 * n_labels)
@@ -190,10 +223,12 @@ def aggregate_votes(
         weights = np.ones(len(votes.teachers))
     else:
         lengths = votes.lengths.tolist()
-        model = fit_sequence(tags, lengths, votes.teachers, n_labels)
-        rows = sequence_posteriors(model, tags, lengths, votes.teachers)
-        known = dict(zip(model.teachers, reliability(model.counts), strict=True))
-        weights = np.array([known.get(name, 0.0) for name in votes.teachers])
+        source = fitted_on or votes
+        seen = token_votes(fitted_on) if fitted_on else tags
+        hmm = fit_sequence(seen, source.lengths.tolist(), source.teachers, n_labels)
+        rows = sequence_posteriors(hmm, tags, lengths, votes.teachers)
+        by_name = dict(zip(hmm.teachers, reliability(hmm.counts), strict=True))
+        weights = np.array([by_name.get(name, 0.0) for name in votes.teachers])
     entities = decode(split(rows, votes.lengths.tolist()), votes.labels)
     return Aggregate(rows, entities, weights)
 

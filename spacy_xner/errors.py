@@ -332,7 +332,7 @@ class Errors(metaclass=_WithCodes):
     X421 = "Cannot use '{path}' ({reason}), expected what '{command}' writes. Make it again."
     X422 = (
         "Found no weight for the teachers {found} in '{path}', expected one for each; it knows "
-        "{expected}. Name the texts of 'xner similarity train' after the teachers, or leave these "
+        "{expected}. Name the texts of 'xner similarity' after the teachers, or leave these "
         "teachers out."
     )
     X423 = (
@@ -348,10 +348,14 @@ class Errors(metaclass=_WithCodes):
         "train the identifier with these languages."
     )
     X426 = (
-        "Cannot compute sentence features: torch or transformers is not installed. "
+        "Cannot compute features with an encoder: torch or transformers is not installed. "
         "Install them with: pip install 'spacy-xner[train]'"
     )
     X427 = "Found no sentence in the text '{name}', expected at least one. Check its file."
+    X428 = (
+        "Found no source for the target '{target}' besides itself, expected at least one. Add the "
+        "text of another language as name=path."
+    )
 
     # X5: evaluation
     X501 = (

@@ -94,7 +94,7 @@ def entry_points():
     return {
         name: target.replace(":", ".")
         for group, found in lines.items()
-        if group.startswith("spacy_") and group not in ("spacy_cli", "spacy_factories")
+        if group not in ("console_scripts", "spacy_cli", "spacy_factories")
         for name, target in found.items()
     }
 

@@ -1,4 +1,4 @@
-"""`xner similarity`: learn to tell source languages apart, and weigh them for a target."""
+"""`xner similarity`: weigh source languages for a target, by an identifier or by neighbours."""
 
 import random
 from pathlib import Path
@@ -96,6 +96,62 @@ def weights(
         msg.table([(name, f"{share:.3f}") for name, share in best])
     if output:
         write_json(output, describe_weights(output, identifier, targets))
+        msg.good(f"Saved the weights for {', '.join(targets)}", output)
+
+
+@command("rank", group=similarity_app)
+def rank(
+    texts: Annotated[
+        list[str], typer.Argument(metavar="TEXT...", help=f"Sources as name=path: {TEXT}.")
+    ],
+    target: Annotated[
+        list[str], typer.Option("--target", "-t", help="Target as name=path; may be repeated.")
+    ],
+    encoder: Annotated[Path, typer.Option(help="Folder of a pretrained encoder.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="JSON file for RankedWeights.")
+    ] = None,
+    layers: Annotated[int, typer.Option(min=1, help="Layers of the encoder, from below.")] = 8,
+    pool: Annotated[int, typer.Option(min=1, help="Sub-words of each source.")] = 5000,
+    target_tokens: Annotated[int, typer.Option(min=1, help="Sub-words of each target.")] = 2000,
+    neighbours: Annotated[
+        int, typer.Option("--neighbours", "-k", min=1, help="Votes of each target sub-word.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    gpu_id: GpuId = -1,
+) -> None:
+    """Rank source languages for a target by the nearest neighbours of its tokens.
+
+    A target that is itself among the sources is left out of them. All sources give as many
+    sub-words as the one with the least text has.
+    """
+    from ..encoders.features import load_token_features
+    from ..ensemble.language_weights import VERSION
+    from ..ensemble.nn_rank import rank as best_first
+    from ..ensemble.nn_rank import sample_tokens, shares, tally
+    from ..ensemble.similarity_weights import describe_encoder
+
+    sources, targets = _samples(texts, 0, seed), _samples(target, 0, seed)
+    for name in targets:
+        if not set(sources) - {name}:
+            raise XnerError(Errors.X428.format(target=name))
+    setup_gpu(gpu_id)
+    encode = load_token_features(encoder, num_hidden_layers=layers)
+    pools = {name: sample_tokens(encode, found, pool, seed=seed) for name, found in sources.items()}
+    size = min(map(len, pools.values()))
+    entries = {}
+    for name, found in targets.items():
+        tokens = sample_tokens(encode, found, target_tokens, seed=seed)
+        others = {source: rows[:size] for source, rows in pools.items() if source != name}
+        tallies = tally(tokens, others, k=neighbours)
+        weights = shares(tallies)
+        entries[name] = {"weights": weights, "tallies": tallies, "tokens": len(tokens)}
+        msg.divider(f"{name} ({len(tokens)} sub-words, {size} of each source)")
+        msg.table([(other, f"{weights[other]:.3f}") for other in best_first(weights)])
+    if output:
+        described = describe_encoder(output, encoder, layers)
+        settings = {"encoder": described, "pool": size, "neighbours": neighbours, "seed": seed}
+        write_json(output, {"version": VERSION, **settings, "targets": entries})
         msg.good(f"Saved the weights for {', '.join(targets)}", output)
 
 

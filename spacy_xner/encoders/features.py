@@ -1,6 +1,6 @@
-"""Sentence vectors from a frozen encoder: the mean of its hidden states."""
+"""Vectors from a frozen encoder: hidden states of sub-words, and their mean over a sentence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,13 @@ from ..errors import Errors, XnerError, reason
 
 Features = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts -> array of shape (texts, width)."""
+
+TokenFeatures = Callable[[Sequence[str]], list[NDArray[np.float32]]]
+"""Texts -> for each an array of shape (sub-words, width)."""
+
+Batches = Callable[[Sequence[str]], Iterator[tuple[list[int], Any, Any, Any]]]
+"""Texts -> which of them are in a batch, and the batch's hidden states of shape (texts, pieces,
+width), which pieces are there, and which of those are special tokens: torch tensors."""
 
 BATCH = 32
 MAX_LENGTH = 128
@@ -35,6 +42,51 @@ def load_features(encoder: Path, *, num_hidden_layers: int = 8) -> Features:
 
     RETURNS (Features): Runs where thinc runs: on the GPU after `require_gpu`.
     """
+    width, batches = _load(encoder, num_hidden_layers)
+
+    def features(texts: Sequence[str]) -> NDArray[np.float32]:
+        result = np.zeros((len(texts), width), dtype=np.float32)
+        for rows, states, present, _ in batches(texts):
+            mask = present[..., None].to(states.dtype)
+            result[rows] = ((states * mask).sum(1) / mask.sum(1)).float().cpu().numpy()
+        return result
+
+    return features
+
+
+def token_features(
+    encoder: Path, texts: Sequence[str], *, num_hidden_layers: int = 8
+) -> list[NDArray[np.float32]]:
+    """The hidden states of each text's sub-words, without special tokens.
+
+    Arguments and errors as in `sentence_features`. A sub-word is what the encoder's tokenizer says,
+    unknown ones too; words are not put together.
+
+    RETURNS (List[Array of shape (sub-words, width)]): In the order of the texts.
+    """
+    return load_token_features(encoder, num_hidden_layers=num_hidden_layers)(texts)
+
+
+def load_token_features(encoder: Path, *, num_hidden_layers: int = 8) -> TokenFeatures:
+    """Load an encoder once, for many calls of `token_features`.
+
+    RETURNS (TokenFeatures): Runs where thinc runs: on the GPU after `require_gpu`.
+    """
+    width, batches = _load(encoder, num_hidden_layers)
+
+    def features(texts: Sequence[str]) -> list[NDArray[np.float32]]:
+        result = [np.zeros((0, width), dtype=np.float32)] * len(texts)
+        for rows, states, present, special in batches(texts):
+            kept = present.bool() & ~special.bool()
+            for i, found, mask in zip(rows, states, kept, strict=True):
+                result[i] = found[mask].float().cpu().numpy()
+        return result
+
+    return features
+
+
+def _load(encoder: Path, num_hidden_layers: int) -> tuple[int, Batches]:
+    """Load tokenizer and model: the width of the hidden states, and what computes them."""
     if not encoder.is_dir():
         raise XnerError(Errors.X601.format(path=encoder))
     try:
@@ -51,8 +103,7 @@ def load_features(encoder: Path, *, num_hidden_layers: int = 8) -> Features:
     device = get_torch_default_device()
     model = model.eval().to(device)
 
-    def features(texts: Sequence[str]) -> NDArray[np.float32]:
-        result = np.zeros((len(texts), model.config.hidden_size), dtype=np.float32)
+    def batches(texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any, Any]]:
         # Texts of like length share a batch, so that little of it is padding.
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(order), BATCH):
@@ -62,15 +113,15 @@ def load_features(encoder: Path, *, num_hidden_layers: int = 8) -> Features:
                 padding=True,
                 truncation=True,
                 max_length=MAX_LENGTH,
+                return_special_tokens_mask=True,
                 return_tensors="pt",
             ).to(device)
+            special = batch.pop("special_tokens_mask")
             with torch.inference_mode():
                 states = model(**batch).last_hidden_state
-            mask = batch["attention_mask"][..., None].to(states.dtype)
-            result[rows] = ((states * mask).sum(1) / mask.sum(1)).float().cpu().numpy()
-        return result
+            yield rows, states, batch["attention_mask"], special
 
-    return features
+    return model.config.hidden_size, batches
 
 
 def _load_model(AutoModel: Any, encoder: Path, num_hidden_layers: int) -> Any:

@@ -104,6 +104,29 @@ def bea_twice(votes: NDArray[np.integer], n_classes: int, *, top: int = 10) -> B
     return Bea(posteriors, confusion, counts)
 
 
+def bea_posteriors(model: Bea, votes: NDArray[np.integer]) -> NDArray[np.float64]:
+    """The classes of other instances, by what a model has learnt of the teachers.
+
+    q_ik is proportional to E pi_k prod_j E V^j_{k, y_ij}, with expectations in place of the
+    fitting's expected logarithms. Where none of the teachers that the model kept sees an entity,
+    the class is O.
+
+    model (Bea): Fitted on votes of the same teachers.
+    votes (Array[int] of shape (instances, K)): A class, or -1 for none.
+    RETURNS (Array of shape (instances, C)): Rows sum to 1.
+    RAISES (XnerError): X434 for votes of another shape or value.
+    """
+    kept = model.counts.any(axis=(1, 2))
+    n_classes = model.confusion.shape[1]
+    rows, which, _ = gather(votes[:, kept], n_classes)
+    n = 1.0 + model.counts[kept].sum(axis=2).max(axis=0, initial=0.0)
+    logs = np.log(n / n.sum()) + log_likelihood(rows, np.log(model.confusion[kept]))
+    q = np.exp(logs - logs.max(axis=1, keepdims=True))
+    q = (q / q.sum(axis=1, keepdims=True))[which]
+    q[~(votes[:, kept] > 0).any(axis=1)] = np.eye(n_classes)[0]
+    return q
+
+
 def mean_recall(found: Bea) -> NDArray[np.float64]:
     """The mean over labels of each teacher's expected recall.
 

@@ -6,10 +6,9 @@ tau and the language-level alpha are statistics of a target's text, so that they
     {"version": 1, "identifier": "<path from here>", "sha256": "<of the identifier>",
      "targets": {"<target>": {"weights": {"<source>": alpha}, "tau": tau, "sentences": n}}}
 
-The `weights` of a target are also what `spacy-xner.FixedWeights.v1` takes.
+See `language_weights` for what it has in common with other files of weights.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -22,10 +21,12 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 
 from ..encoders.features import Features, load_features
-from ..errors import Errors, XnerError, reason
+from ..errors import Errors, XnerError
 from ..hashing import hash_file, hash_folder
 from .confidence import normalise
-from .similarity import VERSION, Identifier, load_identifier, sentence_alpha
+from .language_weights import VERSION, choose_target, weights_of
+from .language_weights import read_weights as read_language_weights
+from .similarity import Identifier, load_identifier, sentence_alpha
 from .votes import Votes
 from .weights import Weights
 
@@ -64,12 +65,10 @@ def make_similarity_weights(
         return identifier, load_encoder(file, metadata, encoder=Path(encoder) if encoder else None)
 
     def similarity(docs: Sequence[Doc], votes: Votes) -> NDArray[np.float64]:
-        entry = _choose(table()["targets"], target)
-        if missing := [name for name in votes.names if name not in entry["weights"]]:
-            known = {"path": path, "expected": sorted(entry["weights"])}
-            raise XnerError(Errors.X422.format(found=missing, **known))
+        entry = choose_target(table()["targets"], target)
+        alpha = weights_of(votes.names, entry["weights"], path=path)
         if level == "language":
-            row = np.array([[entry["weights"][name] for name in votes.names]])
+            row = np.array([list(alpha.values())])
             return np.repeat(normalise(row), votes.probs.shape[1], axis=0)
         identifier, features = model()
         columns = [identifier.languages.index(name) for name in votes.names]
@@ -105,20 +104,14 @@ def read_weights(path: Path) -> dict[str, Any]:
     RETURNS (Dict[str, Any]): Its contents.
     RAISES (XnerError): X601 if there is no such file, X421 if it holds anything else.
     """
-    if not path.is_file():
-        raise XnerError(Errors.X601.format(path=path))
-    try:
-        data = json.loads(path.read_text("utf8"))
-        if data["version"] != VERSION or not isinstance(data["identifier"] + data["sha256"], str):
-            raise ValueError(f"version {data['version']}, not {VERSION}")
-        for entry in data["targets"].values():
-            numbers = [*entry["weights"].values(), entry["tau"]]
-            if not all(isfinite(n) and n >= 0 for n in numbers) or entry["tau"] == 0:
-                raise ValueError("weights below 0, or not finite")
-    except (ValueError, KeyError, TypeError, AttributeError) as err:
-        details = {"path": path, "reason": reason(err), "command": "xner similarity weights"}
-        raise XnerError(Errors.X421.format(**details)) from err
-    return data
+    return read_language_weights(path, command="xner similarity weights", check=_check_file)
+
+
+def _check_file(data: dict[str, Any]) -> None:
+    if not isinstance(data["identifier"] + data["sha256"], str):
+        raise TypeError("no path and hash of an identifier")
+    if not all(isfinite(entry["tau"]) and entry["tau"] > 0 for entry in data["targets"].values()):
+        raise ValueError("tau not above 0, or not finite")
 
 
 def describe_encoder(output: Path, encoder: Path, num_hidden_layers: int) -> dict[str, Any]:
@@ -165,12 +158,3 @@ def _check_hash(path: Path, expected: str) -> None:
     found = hash_folder(path) if path.is_dir() else hash_file(path, algorithm="sha256")
     if found != expected:
         raise XnerError(Errors.X424.format(path=path, found=found, expected=expected))
-
-
-def _choose(targets: Mapping[str, Any], target: str | None) -> Any:
-    """The entry of a target, or the only entry there is."""
-    if target is None and len(targets) == 1:
-        return next(iter(targets.values()))
-    if target is None or target not in targets:
-        raise XnerError(Errors.X423.format(found=target, expected=list(targets)))
-    return targets[target]

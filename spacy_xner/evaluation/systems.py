@@ -5,13 +5,13 @@ from statistics import fmean
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, SpanGroup
 from spacy.training import Example
 
 from ..decode import ScoredEntity
 from ..silver import SPANS_KEY
 from ..spans import blank_copy, set_scored_spans
-from .bootstrap import paired_bootstrap, paired_bootstrap_macro, sentence_counts
+from .bootstrap import Counts, paired_bootstrap, paired_bootstrap_macro, sentence_counts
 from .report import entity_sets, predict, score_language
 
 ENSEMBLE, STUDENT = "ensemble", "student"
@@ -31,17 +31,26 @@ def systems_from_votes(examples: Sequence[Example]) -> Systems:
     keys = sorted({key for eg in examples for key in eg.x.spans if key.startswith(f"{SPANS_KEY}/")})
     names = {key.removeprefix(f"{SPANS_KEY}/"): key for key in keys} | {ENSEMBLE: SPANS_KEY}
     return {
-        name: [Example(_with_entities(eg.x, key), eg.y) for eg in examples]
+        name: [Example(with_entities(eg.x, _scored(eg.x.spans[key])), eg.y) for eg in examples]
         for name, key in names.items()
     }
 
 
-def _with_entities(doc: Doc, key: str) -> Doc:
-    copy, group = blank_copy(doc, doc.vocab), doc.spans[key]
-    entities = [
+def _scored(group: SpanGroup) -> list[ScoredEntity]:
+    return [
         ScoredEntity(span.start, span.end, span.label_, score)
         for span, score in zip(group, group.attrs["scores"], strict=True)
     ]
+
+
+def with_entities(doc: Doc, entities: Sequence[ScoredEntity]) -> Doc:
+    """A copy of a document with these entities alone, for scoring.
+
+    doc (Doc): Left as it is.
+    entities (Sequence[ScoredEntity]): In order, not overlapping.
+    RETURNS (Doc): Has them in `doc.ents` and in the group "xner".
+    """
+    copy = blank_copy(doc, doc.vocab)
     copy.set_ents(set_scored_spans(copy, "xner", entities))
     return copy
 
@@ -67,19 +76,43 @@ def evaluate_systems(
         "macro" F1; "comparisons": "<student> - <system>" for each other system, by language and
         macro, see `paired_bootstrap`.
     """
-    scores: dict[str, dict[str, Any]] = {}
-    counts: dict[str, list[Any]] = {}
+    systems_by_language: dict[str, Systems] = {}
     for language, gold in docs_by_language.items():
         systems = systems_from_votes(predict(ensemble, gold)[0])
         for name, nlp in students.items():
             systems[name] = predict(nlp, gold)[0]
+        systems_by_language[language] = systems
+    others = next(iter(systems_by_language.values()), {})
+    pairs = [(name, other) for name in students for other in others if other != name]
+    return score_systems(systems_by_language, labels, pairs, samples=samples, seed=seed)
+
+
+def score_systems(
+    systems_by_language: Mapping[str, Systems],
+    labels: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    *,
+    samples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Score systems on all test sets, and compare pairs of them.
+
+    systems_by_language (Mapping[str, Systems]): Examples by language and system; a language may
+        lack systems (a language's own teacher), but none that is compared.
+    labels (Sequence[str]): The classes that count; others count as O.
+    pairs (Sequence[Tuple[str, str]]): Who is compared with whom.
+    samples (int): Resamples of the paired bootstrap.
+    seed (int): Of the bootstrap.
+    RETURNS (Dict[str, Any]): See `evaluate_systems`.
+    """
+    scores: dict[str, dict[str, Any]] = {}
+    counts: dict[str, dict[str, Counts]] = {}
+    for language, systems in systems_by_language.items():
         for name, examples in systems.items():
             row = score_language(examples, labels, language=language)
             scores.setdefault(name, {})[language] = row
-            counts.setdefault(name, []).append(
-                sentence_counts(*entity_sets(examples, labels, language=language))
-            )
-    languages = list(docs_by_language)
+            found = entity_sets(examples, labels, language=language)
+            counts.setdefault(name, {})[language] = sentence_counts(*found)
     return {
         "labels": list(labels),
         "systems": {
@@ -90,19 +123,20 @@ def evaluate_systems(
             for name, rows in scores.items()
         },
         "comparisons": {
-            f"{name} - {other}": {
-                "languages": {
-                    language: paired_bootstrap(a, b, samples=samples, seed=seed)
-                    for language, a, b in zip(languages, counts[name], counts[other], strict=True)
-                },
-                "macro": paired_bootstrap_macro(
-                    list(zip(counts[name], counts[other], strict=True)), samples=samples, seed=seed
-                ),
-            }
-            for name in students
-            for other in counts
-            if other != name
+            f"{name} - {other}": _compare(counts[name], counts[other], samples=samples, seed=seed)
+            for name, other in pairs
         },
+    }
+
+
+def _compare(
+    a: Mapping[str, Counts], b: Mapping[str, Counts], *, samples: int, seed: int
+) -> dict[str, Any]:
+    settings = {"samples": samples, "seed": seed}
+    both = {language: (a[language], b[language]) for language in a}
+    return {
+        "languages": {name: paired_bootstrap(*pair, **settings) for name, pair in both.items()},
+        "macro": paired_bootstrap_macro(list(both.values()), **settings),
     }
 
 
@@ -115,7 +149,11 @@ def markdown_table(report: Mapping[str, Any]) -> str:
         "| --- |" + " ---: |" * (len(languages) + 1),
     ]
     for name, system in systems.items():
-        cells = [system["languages"][language]["micro"]["f1"] for language in languages]
+        rows = system["languages"]
+        cells = [
+            rows[language]["micro"]["f1"] if language in rows else None for language in languages
+        ]
         cells.append(system["macro"]["f1"])
-        lines.append(f"| {name} | " + " | ".join(f"{100 * f1:.1f}" for f1 in cells) + " |")
+        shown = ["" if f1 is None else f"{100 * f1:.1f}" for f1 in cells]
+        lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"

@@ -253,6 +253,7 @@ def test_setup_names_the_functions():
         ("Confidence", "confidence"),
         ("Agreement", "confidence"),
         ("Similarity", "similarity_weights"),
+        ("Ranked", "ranked_weights"),
     ]:
         target = f"spacy_xner.ensemble.{module}:make_{name.lower()}_weights"
         assert found[f"spacy-xner.{name}Weights.v1"] == target

@@ -5,7 +5,12 @@ import pytest
 from tiny_checkpoint import LAYERS, WIDTH, save_tiny_checkpoint
 
 from spacy_xner.encoders import features as module
-from spacy_xner.encoders.features import load_features, sentence_features
+from spacy_xner.encoders.features import (
+    load_features,
+    load_token_features,
+    sentence_features,
+    token_features,
+)
 from spacy_xner.errors import XnerError
 
 
@@ -14,8 +19,8 @@ def folder(tmp_path_factory):
     return save_tiny_checkpoint(tmp_path_factory.mktemp("tiny") / "encoder")
 
 
-def by_hand(folder, text, *, layers):
-    """One text by itself, without padding: the mean over the states after some layers."""
+def states_by_hand(folder, text, *, layers):
+    """One text by itself, without padding: the states after some layers, special tokens too."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -23,7 +28,11 @@ def by_hand(folder, text, *, layers):
     model = AutoModel.from_pretrained(folder).eval()
     with torch.no_grad():
         states = model(**batch, output_hidden_states=True).hidden_states
-    return states[layers][0].mean(dim=0).numpy()
+    return states[layers][0].numpy()
+
+
+def by_hand(folder, text, *, layers):
+    return states_by_hand(folder, text, layers=layers).mean(axis=0)
 
 
 def test_features_are_means_of_hidden_states(folder):
@@ -65,6 +74,30 @@ def test_no_text_and_texts_of_any_length(folder):
     assert np.allclose(found[2], encode(["x" * module.MAX_LENGTH])[0], atol=1e-6)
 
 
+def test_token_features_are_hidden_states_without_special_tokens(folder):
+    """The tokenizer reads letters: one sub-word a letter, and <unk> for a digit."""
+    texts = ["abc def", "a", "the quick brown fox jumps", "z1"]
+    for layers in (1, LAYERS):
+        found = token_features(folder, texts, num_hidden_layers=layers)
+        assert [len(rows) for rows in found] == [6, 1, 21, 2]
+        for rows, text in zip(found, texts, strict=True):
+            assert rows.dtype == np.float32
+            expected = states_by_hand(folder, text, layers=layers)[1:-1]
+            assert np.allclose(rows, expected, atol=1e-5)
+
+
+def test_token_features_of_any_text(folder, monkeypatch):
+    encode = load_token_features(folder)
+    assert encode([]) == []
+    texts = ["", "abc", "   ", "x" * 5000, "de"]
+    found = encode(texts)
+    # <s> and </s> stand among the first 128.
+    assert [rows.shape for rows in found] == [(n, WIDTH) for n in (0, 3, 0, 126, 2)]
+    monkeypatch.setattr(module, "BATCH", 2)
+    for one, other in zip(encode(texts[::-1])[::-1], found, strict=True):
+        assert np.allclose(one, other, atol=1e-6)
+
+
 def test_loading_prints_nothing(folder, capfd):
     sentence_features(folder, ["abc"], num_hidden_layers=1)
     assert capfd.readouterr() == ("", "")
@@ -86,3 +119,5 @@ def test_without_torch_the_error_says_what_to_install(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(XnerError, match=r"X426.*spacy-xner\[train\]"):
         load_features(folder)
+    with pytest.raises(XnerError, match="X426"):
+        token_features(folder, ["a"])

@@ -1,0 +1,75 @@
+"""Ways to combine the same votes, judged by what an ensemble itself would predict."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from spacy.tokens import Doc
+
+from ..aggregate import Method, aggregate_votes, corpus_votes
+from ..decode import ScoredEntity, decode
+from ..ensemble.pooling import Pool, linear_pool
+from ..ensemble.votes import Votes, fill_untaught, split
+from ..ensemble.weights import Weights, make_uniform_weights
+
+
+class Combination(NamedTuple):
+    """One way to combine teachers.
+
+    weights, pool: Batch by batch, as in `teacher_ensemble`.
+    method: In place of these, an aggregator that learns from the votes on other text of the target.
+    top: Teachers in a second pass of BEA.
+    teachers: Who takes part; None for all.
+    """
+
+    weights: Weights = make_uniform_weights()
+    pool: Pool = linear_pool
+    method: Method | None = None
+    top: int = 10
+    teachers: tuple[str, ...] | None = None
+
+
+def choose(votes: Votes, names: Collection[str]) -> Votes:
+    """The votes of some of the teachers, in the order in which they are.
+
+    votes (Votes): Of all.
+    names (Collection[str]): Teachers among them.
+    RETURNS (Votes): Of these alone.
+    """
+    rows = [k for k, name in enumerate(votes.names) if name in names]
+    chosen = tuple(votes.names[k] for k in rows)
+    return votes._replace(names=chosen, probs=votes.probs[rows], taught=votes.taught[rows])
+
+
+def heat(votes: Votes, temperatures: Sequence[float]) -> Votes:
+    """The votes of teachers with other temperatures: p^(1/T), renormalised, is softmax(z / T).
+
+    votes (Votes): Of K teachers with temperature 1 and no label dropped by a map.
+    temperatures (Sequence[float]): K of them.
+    RETURNS (Votes): As if the teachers had been calibrated.
+    """
+    powers = 1.0 / np.array(temperatures)[:, None, None]
+    # A column that stays zero is one that a teacher was not taught.
+    probs = np.where(votes.probs > 0, np.maximum(votes.probs, 1e-12) ** powers, 0.0)
+    return votes._replace(probs=probs / probs.sum(axis=2, keepdims=True))
+
+
+def combine(
+    docs: Sequence[Doc], votes: Votes, how: Combination, other: Votes
+) -> list[list[ScoredEntity]]:
+    """The entities that a combination finds.
+
+    docs (Sequence[Doc]): The documents.
+    votes (Votes): On these documents.
+    how (Combination): What is done with the votes.
+    other (Votes): The same teachers on other text, from which an aggregator learns.
+    RETURNS (List[List[ScoredEntity]]): One list a document.
+    """
+    if how.teachers is not None:
+        votes, other = choose(votes, how.teachers), choose(other, how.teachers)
+    if how.method is not None:
+        known, seen = corpus_votes(other), corpus_votes(votes)
+        return aggregate_votes(seen, method=how.method, top=how.top, fitted_on=known).entities
+    weights = how.weights(docs, votes)
+    pooled = how.pool(fill_untaught(votes, weights), weights)
+    return decode(split(pooled, votes.lengths), votes.labels)

@@ -1,7 +1,7 @@
-"""Train one student on the silver annotations of all target languages."""
+"""Train one student on the silver annotations of all target languages, in one or more rounds."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import srsly
 import typer
@@ -11,20 +11,26 @@ from wasabi import msg
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu
 from spacy_xner.encoders import encoder_path
+from spacy_xner.neighbours import weigh
+from spacy_xner.rounds import add_student
 from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.training.run import train_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
-def describe(pipeline: Path, *, sources: str, targets: str) -> None:
-    """Say in the pipeline's meta data what it was made from, and that its data have licences."""
+def describe(pipeline: Path, *, sources: str, targets: str, **made: Any) -> None:
+    """Say in the pipeline's meta data what it was made from and how, and that data have licences.
+
+    made: Settings, kept under "xner".
+    """
     meta = srsly.read_json(pipeline / "meta.json")
     meta["description"] = (
         f"Named entities of: {targets}. Learnt without labels of these languages, from teachers "
         f"of: {sources}."
     )
     meta["license"] = "Follows the licences of the sources' corpora and of the targets' texts"
+    meta["xner"] = {"sources": sources.split(), "targets": targets.split(), **made}
     srsly.write_json(pipeline / "meta.json", meta)
 
 
@@ -40,6 +46,22 @@ def student(
     built: Annotated[Path, typer.Option(help="Where the offline encoder was built.")],
     against: Annotated[Path, typer.Option(help="Folder of the targets' test sets, if any.")],
     epochs: Annotated[float, typer.Option(help="Passes over the silver.")] = 3.0,
+    min_confidence: Annotated[
+        float, typer.Option(help="Leave out less confident texts, 0 for none.")
+    ] = 0.0,
+    weight_by_confidence: Annotated[
+        Literal["true", "false"], typer.Option(help="Weigh texts by their confidence.")
+    ] = "false",
+    agreement: Annotated[
+        float, typer.Option(help="How much tags count that all teachers agree on, 0 for no more.")
+    ] = 0.0,
+    neighbours: Annotated[
+        int, typer.Option(min=0, help="Weigh tokens by so many neighbours, 0 for not at all.")
+    ] = 0,
+    rounds: Annotated[int, typer.Option(min=1, help="Students, one after the other.")] = 1,
+    share: Annotated[
+        float, typer.Option(help="Share of a student in the annotations of the next round.")
+    ] = 0.5,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
@@ -52,19 +74,41 @@ def student(
     docs = (read_docs(source / f"{name}-dev.spacy", Vocab()) for name in sources.split())
     write_docs(dev, [doc for language in docs for doc in list(language)[:50]])
     overrides = {
-        "paths.train": str(silver),
         "paths.dev": str(dev),
         "paths.encoder": encoder_path(encoder, built),
         "system.seed": seed,
         "corpora.train.folders": targets.split(),
     }
+    # What is off here is what the config says.
+    settings = {
+        "min_confidence": min_confidence,
+        "weight_by_confidence": weight_by_confidence == "true",
+        "agreement": agreement,
+    }
+    overrides |= {f"corpora.train.{key}": value for key, value in settings.items() if value}
     tests = sorted(against.glob("*.spacy"))
-    settings: dict[str, Any] = {"overrides": overrides, "epochs": epochs, "gpu_id": gpu_id}
-    if train_pipeline(config, output, against=tests, **settings):
-        describe(output / "model-last", sources=sources, targets=targets)
-        msg.good("Trained the student", output / "model-last")
-    else:
-        msg.info("The student was trained from the same inputs: nothing to do")
+    how: dict[str, Any] = {"epochs": epochs, "gpu_id": gpu_id}
+    for number in range(1, rounds + 1):
+        last = number == rounds
+        folder = output if last else output.with_name(f"{output.name}-round{number}")
+        labels = silver if number == 1 else silver.with_name(f"{silver.name}-round{number}")
+        weighed = labels.with_name(f"{labels.name}-neighbours") if neighbours else labels
+        for target in targets.split():
+            if number > 1:
+                teacher = output.with_name(f"{output.name}-round{number - 1}") / "model-last"
+                add_student(silver / target, labels / target, teacher, share=share, force=True)
+            if neighbours:
+                path = Path(encoder_path(encoder, built))
+                weigh(labels / target, weighed / target, path, k=neighbours, seed=seed, force=True)
+        # Each student is a fresh one: it starts from the encoder, not from the student before it.
+        now = {**overrides, "paths.train": str(weighed)}
+        if train_pipeline(config, folder, overrides=now, against=tests, **how):
+            made = {**settings, "neighbours": neighbours, "rounds": number}
+            made["share"] = share if number > 1 else 0.0
+            describe(folder / "model-last", sources=sources, targets=targets, **made)
+            msg.good("Trained the student", folder / "model-last")
+        else:
+            msg.info("The student was trained from the same inputs: nothing to do")
 
 
 if __name__ == "__main__":

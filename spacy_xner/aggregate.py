@@ -4,9 +4,7 @@ The ensemble pools teachers batch by batch. An aggregator first learns from all 
 each teacher is; the votes are the span groups that `teacher_ensemble` keeps.
 """
 
-import hashlib
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,15 +14,14 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from .annotate import resume, write_manifest
 from .decode import ScoredEntity, decode
 from .ensemble.bea import bea_posteriors, bea_twice, resolve_overlaps
 from .ensemble.confusion import ABSTAIN, gather, reliability, vote_shares
 from .ensemble.sequence import fit_sequence, sequence_posteriors
 from .ensemble.votes import Votes, split
 from .errors import Errors, XnerError
-from .hashing import hash_file
-from .shards import read_docs, spacy_files, write_docs
+from .rewrite import input_files, rewrite
+from .shards import read_docs
 from .silver import SPANS_KEY, has_silver, read_silver, set_hard_reading, write_silver
 
 # Raised when the same votes would give other shards, so that no old ones are kept.
@@ -290,37 +287,21 @@ def aggregate(
     if not 0.0 <= threshold <= 1.0:
         expected = "a number from 0 to 1"
         raise XnerError(Errors.X308.format(key="threshold", value=threshold, expected=expected))
-    files = spacy_files(source)
-    target = output.resolve()
-    if target in {file.resolve().parent for file in files} or (
-        source.is_dir() and target.is_relative_to(source.resolve())
-    ):
-        raise XnerError(Errors.X433.format(output=output, source=source))
+    input_files(source, output)  # before the work, not after it
     votes = read_votes(read_docs(source, Vocab()))
     found = aggregate_votes(votes, method=method, top=top)
-    settings = {"revision": REVISION, "method": str(method), "top": top, "threshold": threshold}
-    settings["files"] = [[file.name, hash_file(file, algorithm="sha256")] for file in files]
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-    output.mkdir(parents=True, exist_ok=True)
-    shards = resume(output, key, force)
-    write_manifest(output, key, shards)
     rows = split(found.distribution, votes.lengths.tolist())
-    done = 0
-    for number, file in enumerate(files):
-        docs = list(read_docs(file, Vocab()))
-        if number >= len(shards):
-            for d, doc in enumerate(docs, start=done):
-                weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
-                silver = read_silver(doc)._replace(distribution=rows[d], teacher_weights=weights)
-                write_silver(doc, silver)
-                confidence = rows[d].max(axis=1, initial=0.0)
-                set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
-            name = f"part-{number:05d}.spacy"
-            counts = {"texts": len(docs), "docs": len(docs)}
-            entry = {"file": name, **counts, "sha256": write_docs(output / name, docs)}
-            shards.append(entry)
-            write_manifest(output, key, shards)
-        done += len(docs)
+
+    def change(docs: Sequence[Doc], before: int) -> None:
+        for d, doc in enumerate(docs, start=before):
+            weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
+            silver = read_silver(doc)._replace(distribution=rows[d], teacher_weights=weights)
+            write_silver(doc, silver)
+            confidence = rows[d].max(axis=1, initial=0.0)
+            set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
+
+    settings = {"revision": REVISION, "method": str(method), "top": top, "threshold": threshold}
+    shards = rewrite(source, output, change, settings=settings, force=force)
     return shards, dict(zip(votes.teachers, found.reliability.tolist(), strict=True))
 
 

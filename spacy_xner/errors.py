@@ -233,6 +233,11 @@ class Errors(metaclass=_WithCodes):
         "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
         "'Adam.v1' instead."
     )
+    X316 = (
+        "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "
+        "doc.spans), expected the entities of each teacher for agreement = {value}. Annotate again "
+        "with keep_votes = true in the ensemble, or set agreement to 0."
+    )
 
     # X4: teachers and the ensemble
     X401 = (
@@ -320,6 +325,11 @@ class Errors(metaclass=_WithCodes):
     X436 = (
         "Cannot draw '{path}' ({reason}). Choose another ending for the picture, for example .png "
         "or .svg."
+    )
+    X438 = (
+        "Found the labels {found} in the student '{path}', expected all of those of the silver "
+        "annotations: {expected}. Its share of the mixture would deny what it was never taught; "
+        "train it on these annotations."
     )
 
     X420 = (

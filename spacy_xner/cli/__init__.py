@@ -17,6 +17,7 @@ COMMANDS = (
     "ensemble",
     "evaluate",
     "leakage",
+    "neighbours",
     "similarity",
     "train",
     "weights",

@@ -13,6 +13,7 @@ from ..errors import Errors, XnerError
 from ..shards import read_docs
 from ..silver import Silver, has_silver, read_silver, slice_silver, write_silver
 from ..spans import blank_copy
+from .agreement import has_votes, sharpen
 
 Reader = Callable[[Language], Iterator[Example]]
 
@@ -24,6 +25,7 @@ def make_silver_corpus(
     limit: int = 0,
     min_confidence: float = 0.0,
     weight_by_confidence: bool = False,
+    agreement: float = 0.0,
 ) -> Reader:
     """Read silver (or gold) documents for training. Registered as `spacy-xner.SilverCorpus.v1`.
 
@@ -38,15 +40,21 @@ def make_silver_corpus(
     min_confidence (float): Leave out silver documents of a lower confidence (mean over the tokens
         of the best tag's probability), in [0, 1].
     weight_by_confidence (bool): Multiply the weight of each silver document by its confidence.
+    agreement (float): How much the tag counts on which all teachers agree, beside the distribution
+        (`training/agreement.py`); 0 for not at all. Silver documents must have kept their votes.
     RETURNS (Callable[[Language], Iterator[Example]]): The reader.
-    RAISES (XnerError): X308 for a setting out of range; when read, X306 if no document is left and
-        what `shards.read_docs` and `silver.read_silver` raise.
+    RAISES (XnerError): X308 for a setting out of range; when read, X306 if no document is left,
+        X316 for a silver document without votes where they are needed, and what `shards.read_docs`
+        and `silver.read_silver` raise.
     """
     for key, value in (("max_length", max_length), ("limit", limit)):
         if value < 0:
             raise XnerError(Errors.X308.format(key=key, value=value, expected="0 or more"))
     if not 0.0 <= min_confidence <= 1.0:
         found = {"key": "min_confidence", "value": min_confidence, "expected": "0 to 1"}
+        raise XnerError(Errors.X308.format(**found))
+    if not 0.0 <= agreement < float("inf"):
+        found = {"key": "agreement", "value": agreement, "expected": "a number of 0 or more"}
         raise XnerError(Errors.X308.format(**found))
 
     def read(nlp: Language) -> Iterator[Example]:
@@ -66,7 +74,15 @@ def make_silver_corpus(
                     dropped += 1
                     continue
                 if weight_by_confidence:
-                    write_silver(doc, silver._replace(doc_weight=silver.doc_weight * score))
+                    silver = silver._replace(doc_weight=silver.doc_weight * score)
+                if agreement:
+                    # Before the document is cut: a vote on a cut entity would be lost.
+                    if not has_votes(doc):
+                        details = {"number": count, "path": path, "value": agreement}
+                        raise XnerError(Errors.X316.format(**details))
+                    silver = sharpen(doc, silver, agreement)
+                if weight_by_confidence or agreement:
+                    write_silver(doc, silver)
             for piece in split_doc(doc, max_length) if max_length else [doc]:
                 yield Example(blank_copy(piece, nlp.vocab), piece)
         if count == dropped:

@@ -1,0 +1,164 @@
+"""scripts/student.py: rounds and denoising, with a tiny student that is really trained."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from spacy.tokens import Doc, SpanGroup
+from spacy.vocab import Vocab
+from tiny_checkpoint import save_tiny_checkpoint
+from typer.testing import CliRunner
+
+from spacy_xner.shards import read_docs, write_docs
+from spacy_xner.silver import read_silver
+from spacy_xner.spans import blank_copy
+
+SCRIPT = Path(__file__).parents[1] / "scripts/student.py"
+
+
+@pytest.fixture(scope="module")
+def app():
+    spec = importlib.util.spec_from_file_location("student_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.app
+
+
+@pytest.fixture
+def student(app, project, gold_docs, make_silver, monkeypatch):
+    """Run the script in a folder with silver of two targets; four updates a student."""
+    monkeypatch.chdir(project)
+    monkeypatch.setattr("spacy_xner.training.run.MIN_STEPS", 4)
+    text = Path("config.cfg").read_text("utf8")
+    Path("config.cfg").write_text(f"{text}\n[system]\nseed = 0\n", encoding="utf8")
+    for target in ("hau", "swa"):
+        docs = [make_silver(doc, sure=sure) for doc, sure in zip(gold_docs, SURE, strict=True)]
+        for doc in docs:
+            for name in "ab":
+                doc.spans[f"silver/{name}"] = SpanGroup(doc, name=name, spans=list(doc.ents))
+        Path("silver/demo", target).mkdir(parents=True)
+        write_docs(Path("silver/demo", target, "part-00000.spacy"), docs)
+    for name in ("source", "test"):
+        Path(name).mkdir()
+    gold = Doc(Vocab(), words=["Kofi", "sings"], ents=["B-PER", "O"])
+    write_docs(Path("source/en-dev.spacy"), [gold])
+    save_tiny_checkpoint(Path("encoder"))
+    fixed = ["silver/demo", "source", "training/student", "--sources", "en", "--targets", "hau swa"]
+    fixed += ["--config", "config.cfg", "--encoder", "offline", "--built", "encoder"]
+    fixed += ["--against", "test", "--epochs", "0"]
+
+    def run(*options):
+        result = CliRunner().invoke(app, [*fixed, *map(str, options)])
+        assert isinstance(result.exception, SystemExit | None), result.exception
+        return result.exit_code, " ".join(result.output.split())
+
+    return run
+
+
+SURE = (0.95, 0.9, 0.9, 0.9, 0.9, 0.4)
+
+
+def made(folder):
+    """What a student's meta data and its stamp say."""
+    meta = json.loads((folder / "model-last/meta.json").read_text("utf8"))
+    return meta["xner"], json.loads((folder / "train.json").read_text("utf8"))["settings"]
+
+
+def times(*patterns):
+    return {p: p.stat().st_mtime_ns for x in patterns for p in sorted(Path().glob(x))}
+
+
+def test_by_default_nothing_but_a_student(student):
+    code, output = student()
+    assert code == 0, output
+    assert [p.name for p in Path("training").iterdir()] == ["student"]
+    assert [p.name for p in Path("silver").iterdir()] == ["demo"]
+    meta, settings = made(Path("training/student"))
+    assert meta["rounds"] == 1 and meta["sources"] == ["en"] and meta["targets"] == ["hau", "swa"]
+    # What a config says of these settings is not overridden by what is off.
+    assert {key for key in settings if key.startswith("corpora")} == {"corpora.train.folders"}
+
+
+def test_settings_reach_the_reader(student):
+    code, output = student(
+        "--agreement", 0.5, "--min-confidence", 0.6, "--weight-by-confidence", "true"
+    )
+    assert code == 0, output
+    meta, settings = made(Path("training/student"))
+    assert settings["corpora.train.agreement"] == meta["agreement"] == 0.5
+    assert settings["corpora.train.min_confidence"] == meta["min_confidence"] == 0.6
+    assert settings["corpora.train.weight_by_confidence"] is True
+    config = spacy.util.load_config("training/student/model-last/config.cfg")
+    assert config["corpora"]["train"]["agreement"] == 0.5
+    code, output = student("--agreement", -1)
+    assert (code, "[X308]" in output) == (1, True), output
+    code, output = student("--min-confidence", 0.99)
+    assert (code, "[X306]" in output) == (1, True), output
+
+
+def test_three_rounds(student):
+    code, output = student("--rounds", 3, "--share", 0.25)
+    assert code == 0, output
+    assert output.count("Trained the student") == 3
+    students = {p.name: p for p in Path("training").iterdir()}
+    assert set(students) == {"student", "student-round1", "student-round2"}
+    assert [made(students[name])[0]["rounds"] for name in sorted(students)] == [3, 1, 2]
+    assert made(students["student"])[0]["share"] == 0.25
+    # Each learns from the mixture of the ensemble's silver and the student before it.
+    trained = {name: made(path)[1]["paths.train"] for name, path in students.items()}
+    assert trained == {
+        "student-round1": "silver/demo",
+        "student-round2": "silver/demo-round2",
+        "student": "silver/demo-round3",
+    }
+    for number in (2, 3):
+        nlp = spacy.load(f"training/student-round{number - 1}/model-last")
+        for target in ("hau", "swa"):
+            first = list(read_docs(Path("silver/demo", target), Vocab()))
+            mixed = list(read_docs(Path(f"silver/demo-round{number}", target), Vocab()))
+            probs = nlp.get_pipe("xner").predict([blank_copy(doc, nlp.vocab) for doc in first])
+            for one, other, rows in zip(first, mixed, probs, strict=True):
+                expected = 0.75 * read_silver(one).distribution + 0.25 * rows
+                assert read_silver(other).distribution == pytest.approx(expected, abs=0.006)
+
+
+def test_rounds_are_resumed(student):
+    files = ("silver/*/*/*.spacy", "training/*/model-last/xner/model")
+    student("--rounds", 2)
+    before = times(*files)
+    code, output = student("--rounds", 2)
+    assert (code, output.count("nothing to do")) == (0, 2), output
+    assert times(*files) == before
+    Path("silver/demo-round2/swa/part-00000.spacy").write_bytes(b"")
+    Path("training/student/train.json").unlink()
+    code, output = student("--rounds", 2)
+    assert (code, output.count("nothing to do"), output.count("Trained")) == (0, 1, 1), output
+    after = times(*files)
+    kept = {p for p in before if before[p] == after[p]}
+    changed = set(before) - kept
+    assert {p.as_posix() for p in changed} == {
+        "silver/demo-round2/swa/part-00000.spacy",
+        "training/student/model-last/xner/model",
+    }
+
+
+def test_neighbours_weigh_each_round(student):
+    code, output = student("--rounds", 2, "--neighbours", 3)
+    assert code == 0, output
+    assert {p.name for p in Path("silver").iterdir()} == {
+        "demo",
+        "demo-neighbours",
+        "demo-round2",
+        "demo-round2-neighbours",
+    }
+    for name in ("demo", "demo-round2"):
+        plain, weighed = (
+            np.concatenate([read_silver(d).token_weights for d in read_docs(Path(p), Vocab())])
+            for p in (f"silver/{name}", f"silver/{name}-neighbours")
+        )
+        assert (plain == 1).all() and weighed.min() < 1 and weighed.max() == 1
+    assert made(Path("training/student"))[1]["paths.train"] == "silver/demo-round2-neighbours"
+    assert made(Path("training/student"))[0]["neighbours"] == 3

@@ -6,7 +6,7 @@ each teacher is; the votes are the span groups that `teacher_ensemble` keeps.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -269,17 +269,11 @@ def aggregate(
     output.mkdir(parents=True, exist_ok=True)
     shards = resume(output, key, force)
     write_manifest(output, key, shards)
-    rows = split(found.distribution, votes.lengths.tolist())
     done = 0
     for number, file in enumerate(files):
         docs = list(read_docs(file, Vocab()))
         if number >= len(shards):
-            for d, doc in enumerate(docs, start=done):
-                weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
-                silver = read_silver(doc)._replace(distribution=rows[d], teacher_weights=weights)
-                write_silver(doc, silver)
-                confidence = rows[d].max(axis=1, initial=0.0)
-                set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
+            set_aggregate(docs, votes, found, first=done, threshold=threshold)
             name = f"part-{number:05d}.spacy"
             counts = {"texts": len(docs), "docs": len(docs)}
             entry = {"file": name, **counts, "sha256": write_docs(output / name, docs)}
@@ -287,6 +281,32 @@ def aggregate(
             write_manifest(output, key, shards)
         done += len(docs)
     return shards, dict(zip(votes.teachers, found.reliability.tolist(), strict=True))
+
+
+def set_aggregate(
+    docs: Sequence[Doc],
+    votes: CorpusVotes,
+    found: Aggregate,
+    *,
+    first: int = 0,
+    threshold: float = 0.5,
+) -> None:
+    """Write the outcome into silver documents: distribution, entities, and the teachers' weights.
+
+    docs (Sequence[Doc]): Some of those that gave the votes, in their order; annotated in place.
+    votes (CorpusVotes), found (Aggregate): Of the whole corpus.
+    first (int): The number of the first of these documents in the corpus.
+    threshold (float): See `aggregate`.
+    """
+    lengths = votes.lengths[first : first + len(docs)].tolist()
+    start = int(votes.lengths[:first].sum())
+    rows = split(found.distribution[start : start + sum(lengths)], lengths)
+    for d, (doc, probs) in enumerate(zip(docs, rows, strict=True), start=first):
+        weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
+        silver = read_silver(doc)._replace(distribution=probs, teacher_weights=weights)
+        write_silver(doc, silver)
+        confidence = probs.max(axis=1, initial=0.0)
+        set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
 
 
 def _shares(votes: CorpusVotes, found: Aggregate, d: int) -> list[float]:

@@ -76,7 +76,7 @@ def read_corpora(
     for path in sorted(silver.iterdir()):
         if not (path.is_dir() or path.suffix == ".spacy"):
             continue
-        language = path.stem.removesuffix("-test")
+        language = (path.name if path.is_dir() else path.stem).removesuffix("-test")
         found = list(read_docs(path, Vocab()))
         labels = labels or list(read_votes(found).labels)
         corpora[language] = [to_record(doc) for doc in found]
@@ -103,7 +103,9 @@ def check_tokens(language: str, silver: Sequence[Doc], gold: Sequence[Doc]) -> N
 def to_record(doc: Doc) -> Record:
     """The votes of a silver document."""
     prefix = f"{SPANS_KEY}/"
-    groups = {key[len(prefix) :]: group for key, group in doc.spans.items() if prefix in key}
+    groups = {
+        key[len(prefix) :]: group for key, group in doc.spans.items() if key.startswith(prefix)
+    }
     return {
         "tokens": len(doc),
         "votes": {

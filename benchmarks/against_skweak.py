@@ -394,7 +394,7 @@ def compare_command(
     ] = False,
     seeds: Annotated[int, typer.Option(min=1, help="Corpora that are drawn.")] = 5,
     docs: Annotated[int, typer.Option(min=1, help="Documents of each.")] = 600,
-    teachers: Annotated[int, typer.Option(min=2, help="Teachers that are drawn.")] = 15,
+    teachers: Annotated[int, typer.Option(min=2, help="Teachers that are drawn.")] = 5,
     labels: Annotated[str, typer.Option(help="Classes that count.")] = "PER,LOC,ORG",
     rounds: Annotated[int, typer.Option(min=1, help="Processes a side, in turn.")] = 3,
     output: Annotated[

@@ -290,19 +290,39 @@ def aggregate(
     input_files(source, output)  # before the work, not after it
     votes = read_votes(read_docs(source, Vocab()))
     found = aggregate_votes(votes, method=method, top=top)
-    rows = split(found.distribution, votes.lengths.tolist())
 
     def change(docs: Sequence[Doc], before: int) -> None:
-        for d, doc in enumerate(docs, start=before):
-            weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
-            silver = read_silver(doc)._replace(distribution=rows[d], teacher_weights=weights)
-            write_silver(doc, silver)
-            confidence = rows[d].max(axis=1, initial=0.0)
-            set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
+        set_aggregate(docs, votes, found, first=before, threshold=threshold)
 
     settings = {"revision": REVISION, "method": str(method), "top": top, "threshold": threshold}
     shards = rewrite(source, output, change, settings=settings, force=force)
     return shards, dict(zip(votes.teachers, found.reliability.tolist(), strict=True))
+
+
+def set_aggregate(
+    docs: Sequence[Doc],
+    votes: CorpusVotes,
+    found: Aggregate,
+    *,
+    first: int = 0,
+    threshold: float = 0.5,
+) -> None:
+    """Write the outcome into silver documents: distribution, entities, and the teachers' weights.
+
+    docs (Sequence[Doc]): Some of those that gave the votes, in their order; annotated in place.
+    votes (CorpusVotes), found (Aggregate): Of the whole corpus.
+    first (int): The number of the first of these documents in the corpus.
+    threshold (float): See `aggregate`.
+    """
+    lengths = votes.lengths[first : first + len(docs)].tolist()
+    start = int(votes.lengths[:first].sum())
+    rows = split(found.distribution[start : start + sum(lengths)], lengths)
+    for d, (doc, probs) in enumerate(zip(docs, rows, strict=True), start=first):
+        weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
+        silver = read_silver(doc)._replace(distribution=probs, teacher_weights=weights)
+        write_silver(doc, silver)
+        confidence = probs.max(axis=1, initial=0.0)
+        set_hard_reading(doc, found.entities[d], confidence, threshold=threshold)
 
 
 def _shares(votes: CorpusVotes, found: Aggregate, d: int) -> list[float]:

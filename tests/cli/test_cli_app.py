@@ -33,6 +33,7 @@ def test_all_commands_are_there():
         "evaluate",
         "inspect",
         "leakage",
+        "neighbours",
         "similarity rank",
         "similarity train",
         "similarity weights",

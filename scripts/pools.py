@@ -19,7 +19,7 @@ from spacy.training import Example
 from wasabi import msg
 
 from spacy_xner.aggregate import Method
-from spacy_xner.annotate import find_ensemble
+from spacy_xner.annotate import find_ensemble, to_docs
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import write_json
 from spacy_xner.corpora.docs import read_text
@@ -182,7 +182,7 @@ def _unlabelled(nlp: Language, folder: Path, target: str) -> Iterator[Doc]:
     """Raw text of a target; of a source, its development set without labels."""
     raw = folder / f"{target}.jsonl"
     if raw.is_file():
-        yield from (nlp.make_doc(record.text) for record in read_text(raw))
+        yield from to_docs(nlp, read_text(raw))
     else:
         docs = read_docs(folder / f"{target}-dev.spacy", nlp.vocab)
         yield from (blank_copy(doc, nlp.vocab) for doc in docs)

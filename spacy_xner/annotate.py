@@ -100,7 +100,7 @@ def annotate(
         if progress:
             progress(done)
     while batch := list(islice(stream, shard_size)):
-        docs = list(nlp.pipe(_to_docs(nlp, batch)))
+        docs = list(nlp.pipe(to_docs(nlp, batch)))
         name = f"part-{len(shards):05d}.spacy"
         # A pipeline's error handler may leave documents out.
         counts = {"texts": len(batch), "docs": len(docs)}
@@ -111,7 +111,13 @@ def annotate(
     return shards
 
 
-def _to_docs(nlp: Language, records: Sequence[RawText]) -> Iterator[Doc]:
+def to_docs(nlp: Language, records: Iterable[RawText]) -> Iterator[Doc]:
+    """Make documents; records with words keep their tokens.
+
+    nlp (Language): Its tokenizer cuts the others.
+    records (Iterable[RawText]): Texts.
+    YIELDS (Doc): One a record, with its id in the user data.
+    """
     for record in records:
         doc = Doc(nlp.vocab, words=record.words) if record.words else nlp.make_doc(record.text)
         doc.user_data["id"] = record.id

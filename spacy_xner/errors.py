@@ -403,6 +403,7 @@ class Errors(metaclass=_WithCodes):
         "Found no best temperature between {low} and {high} on {tokens} tokens, expected some "
         "right and some wrong tags. Give a larger development set that was not trained on."
     )
+    X510 = "Found the baseline '{found}', expected one of {expected}. Change --baseline."
 
     # X6: the command line
     X601 = "Found no file or folder '{path}'. Check the path."

@@ -124,15 +124,22 @@ def score_systems(
             for name, rows in scores.items()
         },
         "comparisons": {
-            f"{name} - {other}": _compare(counts[name], counts[other], samples=samples, seed=seed)
+            f"{name} - {other}": compare(counts[name], counts[other], samples=samples, seed=seed)
             for name, other in pairs
         },
     }
 
 
-def _compare(
+def compare(
     a: Mapping[str, Counts], b: Mapping[str, Counts], *, samples: int, seed: int
 ) -> dict[str, Any]:
+    """Paired bootstrap by language and for the macro average.
+
+    a, b (Mapping[str, Counts]): By language; with several seeds, sums over the seeds.
+    samples (int): Resamples.
+    seed (int): Of the bootstrap.
+    RETURNS (Dict[str, Any]): "languages" and "macro", see `paired_bootstrap`.
+    """
     settings = {"samples": samples, "seed": seed}
     both = {language: (a[language], b[language]) for language in a}
     return {
@@ -144,7 +151,7 @@ def _compare(
 def markdown_table(report: Mapping[str, Any]) -> str:
     """F1 of each system (rows) on each language (columns) in per cent, as a Markdown table."""
     systems = report["systems"]
-    languages = list(next(iter(systems.values()))["languages"])
+    languages = list(dict.fromkeys(x for system in systems.values() for x in system["languages"]))
     lines = [
         "| system | " + " | ".join([*languages, "average"]) + " |",
         "| --- |" + " ---: |" * (len(languages) + 1),

@@ -112,3 +112,20 @@ def test_table_has_a_row_a_system_and_the_average():
         "| en | 50.0 | 25.0 | 37.5 |",
         "| student | 100.0 | 0.0 | 50.0 |",
     ]
+
+
+def test_a_system_without_a_language_leaves_its_cell_empty():
+    """A language's own teacher is no system for it."""
+    rows = {
+        "en": {"languages": {"de": {"micro": {"f1": 0.5}}}, "macro": {"f1": 0.5}},
+        "both": {
+            "languages": {x: {"micro": {"f1": 1.0}} for x in ("en", "de")},
+            "macro": {"f1": 1.0},
+        },
+    }
+    assert markdown_table({"systems": rows}).splitlines() == [
+        "| system | de | en | average |",
+        "| --- | ---: | ---: | ---: |",
+        "| en | 50.0 |  | 50.0 |",
+        "| both | 100.0 | 100.0 | 100.0 |",
+    ]

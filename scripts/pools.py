@@ -163,6 +163,7 @@ def combinations(
     found["NN-Rank, best 5, sequence"] = Combination(
         method=Method.sequence, teachers=tuple(best[:5])
     )
+    found["NN-Rank, best 8, BEA"] = Combination(method=Method.bea, teachers=tuple(best[:8]))
     found["NN-Rank, best 5, confidence"] = Combination(
         make_confidence_weights(), teachers=tuple(best[:5])
     )

@@ -15,7 +15,7 @@ from spacy.tokens import Doc
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from .encoders.tokens import TokenFeatures, load_token_features
+from .encoders.words import WordFeatures, load_word_features
 from .errors import Errors, XnerError
 from .hashing import hash_folder
 from .rewrite import input_files, rewrite
@@ -101,7 +101,7 @@ def neighbour_weights(counts: NDArray[np.int64], types: NDArray[np.int64]) -> ND
 def corpus_weights(
     texts: Sequence[Sequence[str]],
     types: NDArray[np.int64],
-    encode: TokenFeatures,
+    encode: WordFeatures,
     *,
     k: int = 500,
     limit: int = 50_000,
@@ -113,7 +113,7 @@ def corpus_weights(
 
     texts (Sequence[Sequence[str]]): The words of each text.
     types (Array[int] of shape (tokens,)): Of the tokens of all texts, one after the other.
-    encode (TokenFeatures): Gives zeros for a token that it cannot read, which keeps the weight 1.
+    encode (WordFeatures): Gives zeros for a token that it cannot read, which keeps the weight 1.
     k (int): Neighbours.
     limit (int): Neighbours are sought among so many tokens at most, a random sample; 0 for all.
     seed (int): Of the sample.
@@ -142,7 +142,7 @@ def corpus_weights(
 
 
 def _encoded(
-    texts: Sequence[Sequence[str]], encode: TokenFeatures
+    texts: Sequence[Sequence[str]], encode: WordFeatures
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Positions of legible tokens and their vectors, of length 1, some texts at a time."""
     done = 0
@@ -171,11 +171,11 @@ def weigh(
     output (Path): Folder of the new shards.
     encoder (Path): A checkpoint folder; it stays as it is.
     k, limit, seed: See `corpus_weights`.
-    num_hidden_layers (int): See `load_token_features`.
+    num_hidden_layers (int): See `load_word_features`.
     force (bool): Replace what another run has left in the folder.
     RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
     RAISES (XnerError): X308 for a bad setting, X005 if a document has no silver annotations, and
-        what `rewrite` and `load_token_features` raise.
+        what `rewrite` and `load_word_features` raise.
     """
     for key, value, least in (("k", k, 1), ("limit", limit, 0)):
         if value < least:
@@ -188,7 +188,7 @@ def weigh(
     def weights() -> list[NDArray[np.float64]]:
         """Of each document; not computed where all shards are there already."""
         texts, types = _read_types(source)
-        encode = load_token_features(encoder, num_hidden_layers=num_hidden_layers)
+        encode = load_word_features(encoder, num_hidden_layers=num_hidden_layers)
         joined = np.concatenate(types)
         found = corpus_weights(texts, joined, encode, k=k, limit=limit, seed=seed)
         return np.split(found, np.cumsum([len(rows) for rows in types])[:-1])

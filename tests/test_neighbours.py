@@ -206,7 +206,7 @@ def test_what_is_there_is_not_computed_again(world, tmp_path, monkeypatch):
         raise AssertionError("the encoder was loaded")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "load_token_features", refuse)
+        patch.setattr(module, "load_word_features", refuse)
         assert weigh(world / "silver", tmp_path / "new", world / "encoder", k=5) == first
         with pytest.raises(XnerError, match="X411"):
             weigh(world / "silver", tmp_path / "new", world / "encoder", k=6)

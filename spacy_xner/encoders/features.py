@@ -87,21 +87,9 @@ def load_token_features(encoder: Path, *, num_hidden_layers: int = 8) -> TokenFe
 
 def _load(encoder: Path, num_hidden_layers: int) -> tuple[int, Batches]:
     """Load tokenizer and model: the width of the hidden states, and what computes them."""
-    if not encoder.is_dir():
-        raise XnerError(Errors.X601.format(path=encoder))
-    try:
-        import torch
-        from thinc.util import get_torch_default_device
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as err:
-        raise XnerError(Errors.X426) from err
-    try:
-        model = _load_model(AutoModel, encoder, num_hidden_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
-    except Exception as err:  # safetensors and tokenizers each raise their own on damaged data
-        raise XnerError(Errors.X108.format(path=encoder, reason=reason(err))) from err
-    device = get_torch_default_device()
-    model = model.eval().to(device)
+    model, tokenizer = load_checkpoint(encoder, num_hidden_layers)
+
+    import torch
 
     def batches(texts: Sequence[str]) -> Iterator[tuple[list[int], Any, Any, Any]]:
         # Texts of like length share a batch, so that little of it is padding.
@@ -115,13 +103,39 @@ def _load(encoder: Path, num_hidden_layers: int) -> tuple[int, Batches]:
                 max_length=MAX_LENGTH,
                 return_special_tokens_mask=True,
                 return_tensors="pt",
-            ).to(device)
+            ).to(model.device)
             special = batch.pop("special_tokens_mask")
             with torch.inference_mode():
                 states = model(**batch).last_hidden_state
             yield rows, states, batch["attention_mask"], special
 
     return model.config.hidden_size, batches
+
+
+def load_checkpoint(encoder: Path, num_hidden_layers: int) -> tuple[Any, Any]:
+    """Load the bottom layers of a frozen encoder and its tokenizer.
+
+    encoder (Path): A checkpoint folder.
+    num_hidden_layers (int): Layers to use, from the bottom; an encoder with fewer uses all.
+    RETURNS (Tuple[Any, Any]): Model, where thinc runs (on the GPU after `require_gpu`), and fast
+        tokenizer.
+    RAISES (XnerError): X601 or X108 if there is no such checkpoint, X426 without torch.
+    """
+    if not encoder.is_dir():
+        raise XnerError(Errors.X601.format(path=encoder))
+    try:
+        from thinc.util import get_torch_default_device
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as err:
+        raise XnerError(Errors.X426) from err
+    try:
+        model = _load_model(AutoModel, encoder, num_hidden_layers)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
+        if not tokenizer.is_fast:
+            raise ValueError("its tokenizer is not a fast one")
+    except Exception as err:  # safetensors and tokenizers each raise their own on damaged data
+        raise XnerError(Errors.X108.format(path=encoder, reason=reason(err))) from err
+    return model.eval().to(get_torch_default_device()), tokenizer
 
 
 def _load_model(AutoModel: Any, encoder: Path, num_hidden_layers: int) -> Any:

@@ -7,16 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Errors, XnerError, reason
-from .features import BATCH, MAX_LENGTH, _load_model
+from .features import BATCH, MAX_LENGTH, load_checkpoint
 
-TokenFeatures = Callable[[Sequence[Sequence[str]]], list[NDArray[np.float32]]]
+WordFeatures = Callable[[Sequence[Sequence[str]]], list[NDArray[np.float32]]]
 """The words of some texts -> an array of shape (words, width) for each."""
 
 UPPER = 3
 
 
-def load_token_features(encoder: Path, *, num_hidden_layers: int = 8) -> TokenFeatures:
+def load_word_features(encoder: Path, *, num_hidden_layers: int = 8) -> WordFeatures:
     """Load an encoder that gives each word the mean of its sub-words' states.
 
     A state is the mean over the three upper layers of those used. A text of more than 128 sub-words
@@ -24,29 +23,15 @@ def load_token_features(encoder: Path, *, num_hidden_layers: int = 8) -> TokenFe
 
     encoder (Path): A checkpoint folder with a fast tokenizer.
     num_hidden_layers (int): Layers to use, from the bottom; an encoder with fewer uses all.
-    RETURNS (TokenFeatures): Runs where thinc runs: on the GPU after `require_gpu`.
+    RETURNS (WordFeatures): Runs where thinc runs: on the GPU after `require_gpu`.
     RAISES (XnerError): X601 or X108 if there is no such checkpoint, X426 without torch.
     """
-    if not encoder.is_dir():
-        raise XnerError(Errors.X601.format(path=encoder))
-    try:
-        import torch
-        from thinc.util import get_torch_default_device
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as err:
-        raise XnerError(Errors.X426) from err
-    try:
-        model = _load_model(AutoModel, encoder, num_hidden_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
-        if not tokenizer.is_fast:
-            raise ValueError("its tokenizer is not a fast one")
-    except Exception as err:  # safetensors and tokenizers each raise their own on damaged data
-        raise XnerError(Errors.X108.format(path=encoder, reason=reason(err))) from err
-    device = get_torch_default_device()
-    model = model.eval().to(device)
+    model, tokenizer = load_checkpoint(encoder, num_hidden_layers)
+
+    import torch
 
     def states(window: dict[str, Any]) -> NDArray[np.float32]:
-        inputs = {key: value.to(device) for key, value in window.items()}
+        inputs = {key: value.to(model.device) for key, value in window.items()}
         with torch.inference_mode():
             layers = model(**inputs, output_hidden_states=True).hidden_states[1:]
         return torch.stack(layers[-UPPER:]).mean(0).float().cpu().numpy()

@@ -3,7 +3,7 @@ import pytest
 from tiny_checkpoint import WIDTH, save_tiny_checkpoint
 
 from spacy_xner.encoders import tokens as module
-from spacy_xner.encoders.tokens import load_token_features
+from spacy_xner.encoders.words import load_word_features
 from spacy_xner.errors import XnerError
 
 
@@ -27,7 +27,7 @@ def states(folder, text, *, layers, upper):
 def test_a_word_is_the_mean_of_its_pieces(folder):
     """Each letter is a piece of the tiny tokenizer: three of the first word, one of the second."""
     rows = states(folder, "abc d", layers=2, upper=3)
-    (found,) = load_token_features(folder)([["abc", "d"]])
+    (found,) = load_word_features(folder)([["abc", "d"]])
     assert (found.shape, found.dtype) == ((2, WIDTH), np.float32)
     assert np.allclose(found, [rows[:3].mean(axis=0), rows[3]], atol=1e-5)
 
@@ -36,12 +36,12 @@ def test_a_word_is_the_mean_of_its_pieces(folder):
 def test_layers_that_are_used(folder, monkeypatch, layers, upper):
     """The input embeddings are no layer, however few there are."""
     monkeypatch.setattr(module, "UPPER", upper)
-    (found,) = load_token_features(folder, num_hidden_layers=layers)([["a", "b"]])
+    (found,) = load_word_features(folder, num_hidden_layers=layers)([["a", "b"]])
     assert np.allclose(found, states(folder, "a b", layers=layers, upper=upper), atol=1e-5)
 
 
 def test_order_and_company_do_not_matter(folder, monkeypatch):
-    encode = load_token_features(folder)
+    encode = load_word_features(folder)
     texts = [["ab"] * n for n in (9, 1, 30, 2, 5)]
     found = encode(texts)
     monkeypatch.setattr(module, "BATCH", 2)
@@ -52,7 +52,7 @@ def test_order_and_company_do_not_matter(folder, monkeypatch):
 
 def test_long_texts_are_read_to_the_end(folder):
     words = ["abcd"] * 100 + ["xyz"]
-    encode = load_token_features(folder)
+    encode = load_word_features(folder)
     found = encode([["ab"], words, ["cd"]])
     assert [len(rows) for rows in found] == [1, 101, 1]
     assert all(rows.any(axis=1).all() for rows in found)
@@ -63,7 +63,7 @@ def test_long_texts_are_read_to_the_end(folder):
 
 
 def test_words_without_a_piece_and_texts_without_words(folder):
-    encode = load_token_features(folder)
+    encode = load_word_features(folder)
     assert encode([]) == []
     found = encode([[], ["a", " ", "b"], []])
     assert [rows.shape for rows in found] == [(0, WIDTH), (3, WIDTH), (0, WIDTH)]
@@ -73,9 +73,9 @@ def test_words_without_a_piece_and_texts_without_words(folder):
 
 def test_what_is_no_encoder(tmp_path):
     with pytest.raises(XnerError, match="X601"):
-        load_token_features(tmp_path / "none")
+        load_word_features(tmp_path / "none")
     with pytest.raises(XnerError, match="X108"):
-        load_token_features(tmp_path)
+        load_word_features(tmp_path)
 
 
 def test_a_slow_tokenizer_is_refused(folder, monkeypatch):
@@ -84,7 +84,7 @@ def test_a_slow_tokenizer_is_refused(folder, monkeypatch):
     slow = type("Slow", (), {"is_fast": False})()
     monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: slow)
     with pytest.raises(XnerError, match="X108.*not a fast one"):
-        load_token_features(folder)
+        load_word_features(folder)
 
 
 def test_without_torch_the_error_says_what_to_install(folder, monkeypatch):
@@ -92,4 +92,4 @@ def test_without_torch_the_error_says_what_to_install(folder, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(XnerError, match=r"X426.*spacy-xner\[train\]"):
-        load_token_features(folder)
+        load_word_features(folder)

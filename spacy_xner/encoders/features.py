@@ -124,6 +124,7 @@ def load_checkpoint(encoder: Path, num_hidden_layers: int) -> tuple[Any, Any]:
     if not encoder.is_dir():
         raise XnerError(Errors.X601.format(path=encoder))
     try:
+        import torch  # noqa: F401
         from thinc.util import get_torch_default_device
         from transformers import AutoModel, AutoTokenizer
     except ImportError as err:

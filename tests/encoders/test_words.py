@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from tiny_checkpoint import WIDTH, save_tiny_checkpoint
 
-from spacy_xner.encoders import tokens as module
+from spacy_xner.encoders import words as module
 from spacy_xner.encoders.words import load_word_features
 from spacy_xner.errors import XnerError
 

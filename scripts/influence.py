@@ -9,7 +9,7 @@ from wasabi import msg
 from spacy_xner.cli._app import command
 from spacy_xner.cli.similarity import rank, train
 from spacy_xner.cli.similarity import weights as similarity_weights
-from spacy_xner.encoders import encoder_path
+from spacy_xner.encoders import local_encoder
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -33,7 +33,7 @@ def influence(
         return
     known = [f"{name}={corpus / 'source' / f'{name}-train.spacy'}" for name in sources.split()]
     new = [f"{name}={corpus / 'unlabelled' / f'{name}.jsonl'}" for name in targets.split()]
-    path = Path(encoder_path(encoder, built))
+    path = local_encoder(encoder, built)
     settings: dict[str, Any] = {"seed": seed, "gpu_id": gpu_id}
     if weights == "rank":
         rank(known, new, encoder=path, output=output / "rank.json", **settings)

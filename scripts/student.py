@@ -10,7 +10,7 @@ from wasabi import msg
 
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu
-from spacy_xner.encoders import encoder_path
+from spacy_xner.encoders import encoder_path, local_encoder
 from spacy_xner.neighbours import weigh
 from spacy_xner.rounds import add_student
 from spacy_xner.shards import read_docs, write_docs
@@ -98,7 +98,7 @@ def student(
                 teacher = output.with_name(f"{output.name}-round{number - 1}") / "model-last"
                 add_student(silver / target, labels / target, teacher, share=share, force=True)
             if neighbours:
-                path = Path(encoder_path(encoder, built))
+                path = local_encoder(encoder, built)
                 weigh(labels / target, weighed / target, path, k=neighbours, seed=seed, force=True)
         # Each student is a fresh one: it starts from the encoder, not from the student before it.
         now = {**overrides, "paths.train": str(weighed)}

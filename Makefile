@@ -34,4 +34,4 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 
 # What the project made; assets and the environment stay.
 clean:
-	rm -rf corpus encoders training silver metrics packages project.lock
+	rm -rf corpus encoders training silver metrics packages cache project.lock

@@ -1,0 +1,99 @@
+"""The scripts that weigh sources and annotate: what their options become."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from handmade import xner_pipeline
+from spacy import registry
+from typer.testing import CliRunner
+
+from spacy_xner.shards import read_docs
+from spacy_xner.silver import read_silver
+
+ROOT = Path(__file__).parents[1]
+
+
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["uniform", "confidence", "agreement", "similarity", "rank"])
+def test_each_name_is_a_block(name, tmp_path):
+    block = script("annotate").weights_block(name, tmp_path, "sw", 0)
+    settings = {key: value for key, value in block.items() if key != "@misc"}
+    assert callable(registry.misc.get(block["@misc"])(**settings))
+
+
+@pytest.mark.parametrize(("top", "settings"), [(0, (None, False)), (3, (3, True))])
+def test_the_best_sources_are_heard_alike(top, settings, tmp_path):
+    block = script("annotate").weights_block("rank", tmp_path, "sw", top)
+    assert (block["top"], block["equal"]) == settings
+
+
+@pytest.mark.parametrize("weights", ["uniform", "confidence", "agreement"])
+def test_votes_need_no_file(weights, tmp_path):
+    arguments = [str(tmp_path), str(tmp_path / "out"), "--sources", "en", "--targets", "sw"]
+    arguments += ["--weights", weights, "--encoder", "offline", "--built", str(tmp_path)]
+    result = CliRunner().invoke(script("influence").app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "nothing to do" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def world(tmp_path):
+    for i, name in enumerate(("en", "de")):
+        (tmp_path / "teachers" / name).mkdir(parents=True)
+        xner_pipeline(seed=i).to_disk(tmp_path / "teachers" / name / "model-last")
+    (tmp_path / "text").mkdir()
+    for target in ("sw", "ha"):
+        (tmp_path / "text" / f"{target}.jsonl").write_text('{"text": "Ana met Bob in Lagos"}\n' * 4)
+    weights = {"sw": {"en": 1.0, "de": 0.0}, "ha": {"en": 0.25, "de": 0.75}}
+    file = {"version": 1, "targets": {name: {"weights": row} for name, row in weights.items()}}
+    (tmp_path / "influence").mkdir()
+    (tmp_path / "influence" / "rank.json").write_text(json.dumps(file))
+    config = (ROOT / "configs" / "ensemble.cfg").read_text("utf8")
+    (tmp_path / "ensemble.cfg").write_text(config.replace('"LOC", "ORG", "PER"', '"LOC", "PER"'))
+    return tmp_path
+
+
+def annotate(world, *options):
+    arguments = [str(world / name) for name in ("text", "teachers", "silver")]
+    arguments += ["--sources", "en de", "--targets", "sw ha"]
+    for name in ("ensemble", "cache", "influence"):
+        arguments += [f"--{name}", str(world / name)]
+    arguments += ["--config", str(world / "ensemble.cfg"), *options]
+    result = CliRunner().invoke(script("annotate").app, arguments)
+    assert result.exit_code == 0, result.output
+
+
+def heard(world, target):
+    (doc, *_) = read_docs(world / "silver" / target, xner_pipeline(updates=0).vocab)
+    return read_silver(doc).teacher_weights
+
+
+def test_each_target_has_weights_of_its_own(world, monkeypatch):
+    annotate(world, "--weights", "rank", "--pool", "log-linear")
+    assert heard(world, "sw") == {"en": 1.0, "de": 0.0}
+    assert heard(world, "ha") == {"en": 0.25, "de": 0.75}
+    manifest = json.loads((world / "silver" / "manifest.json").read_text("utf8"))
+    assert (manifest["weights"], manifest["pool"], manifest["docs"]) == ("rank", "log-linear", 8)
+    for target in ("sw", "ha"):
+        assert (world / "ensemble" / target / "config.cfg").is_file()
+    # Other weights do not ask the teachers again.
+    monkeypatch.setattr("spacy_xner.teachers.pipeline.XnerTeacher.distributions", None)
+    annotate(world, "--weights", "uniform")
+    assert heard(world, "sw") == {"en": 0.5, "de": 0.5}
+
+
+def test_an_aggregator_takes_the_place_of_the_pool(world):
+    annotate(world, "--weights", "uniform", "--aggregate", "bea")
+    assert (world / "silver-pooled" / "sw" / "part-00000.spacy").is_file()
+    assert sum(heard(world, "sw").values()) == pytest.approx(1.0)
+    manifest = json.loads((world / "silver" / "manifest.json").read_text("utf8"))
+    assert manifest["aggregate"] == "bea"

@@ -15,21 +15,39 @@ from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.docs import read_text
 from spacy_xner.ensemble.build import build_ensemble, save_ensemble
+from spacy_xner.ensemble.language_weights import weights_for
+from spacy_xner.ensemble.nn_rank import select
+from spacy_xner.errors import Errors, XnerError
+from spacy_xner.teachers.base import Teacher
+from spacy_xner.teachers.cached import keep_answers
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
+Block = dict[str, Any] | None
+KEPT = "config"
 POOLS = {"linear": "spacy-xner.LinearPool.v1", "log-linear": "spacy-xner.LogLinearPool.v1"}
 
 
-def weights_block(name: str, influence: Path, target: str, top: int) -> dict[str, Any]:
-    """The block of the ensemble's config for weights of this name."""
-    if name == "similarity":
-        path = str(influence / "similarity.json")
-        return {"@misc": "spacy-xner.SimilarityWeights.v1", "path": path, "target": target}
-    if name == "rank":
-        block = {"@misc": "spacy-xner.RankedWeights.v1", "path": str(influence / "rank.json")}
-        return {**block, "target": target, "top": top or None, "equal": bool(top)}
-    return {"@misc": f"spacy-xner.{name.capitalize()}Weights.v1"}
+def pool_block(name: str) -> Block:
+    """The block of the ensemble's config for a pool; None keeps the config's."""
+    return None if name == KEPT else {"@misc": POOLS[name]}
+
+
+def weights_block(name: str, influence: Path, target: str, sources: list[str], top: int) -> Block:
+    """The block of the ensemble's config for weights; None keeps the config's.
+
+    Weights by language become plain numbers, so that a saved ensemble needs no other file.
+    """
+    if name not in ("similarity", "rank"):
+        if top:
+            found = {"key": "top", "value": top, "expected": f"0 with the weights '{name}'"}
+            raise XnerError(Errors.X308.format(**found))
+        return None if name == KEPT else {"@misc": f"spacy-xner.{name.capitalize()}Weights.v1"}
+    file = influence / f"{name}.json"
+    if not file.is_file():
+        raise XnerError(Errors.X439.format(path=file, name=name))
+    weights = select(weights_for(file, target, sources), top=top or None, equal=bool(top))
+    return {"@misc": "spacy-xner.FixedWeights.v1", "weights": weights}
 
 
 @command("annotate", group=app)
@@ -44,11 +62,15 @@ def annotate_targets(
     cache: Annotated[Path, typer.Option(help="Folder of the teachers' answers.")],
     influence: Annotated[Path, typer.Option(help="Folder of weights by target.")],
     weights: Annotated[
-        Literal["uniform", "confidence", "agreement", "similarity", "rank"],
-        typer.Option(help="Who is heard."),
-    ] = "uniform",
-    top: Annotated[int, typer.Option(min=0, help="With 'rank': the best sources, 0 for all.")] = 0,
-    pool: Annotated[Literal["linear", "log-linear"], typer.Option(help="How.")] = "linear",
+        Literal["uniform", "confidence", "agreement", "similarity", "rank", "config"],
+        typer.Option(help="Who is heard; 'config' keeps the config's weights."),
+    ],
+    pool: Annotated[
+        Literal["linear", "log-linear", "config"], typer.Option(help="How; 'config' as above.")
+    ],
+    top: Annotated[
+        int, typer.Option(min=0, help="With 'similarity' and 'rank': the best sources, 0 for all.")
+    ] = 0,
     aggregate: Annotated[
         Literal["none", "vote", "bea", "bea2", "sequence"],
         typer.Option(help="Aggregate the votes on all text of a target in place of the pool."),
@@ -61,13 +83,19 @@ def annotate_targets(
     paths = {source: str(teachers / source / "model-last") for source in sources.split()}
     # An aggregator reads what was pooled, and its own silver takes that one's place.
     pooled = output if aggregate == "none" else output.with_name(f"{output.name}-pooled")
-    total, known = 0, None
-    for target in targets.split():
-        block = weights_block(weights, influence, target, top)
-        nlp = build_ensemble(config, paths, cache=cache, weights=block, pool={"@misc": POOLS[pool]})
+    # Before anything is replaced: a source without a weight ends the run here.
+    blocks = {
+        target: weights_block(weights, influence, target, sources.split(), top)
+        for target in targets.split()
+    }
+    total = 0
+    known: dict[str, Teacher] = {}
+    for target, block in blocks.items():
+        nlp = build_ensemble(config, paths, weights=block, pool=pool_block(pool))
         pipe = find_ensemble(nlp)
         known = pipe.teachers = known or pipe.teachers  # loaded once for all targets
         save_ensemble(nlp, ensemble / target)
+        pipe.teachers = keep_answers(known, cache)
         source = text / f"{target}.jsonl"
         records = list(islice(read_text(source), limit or None))
         key = run_key(nlp, source, limit=limit)

@@ -1,7 +1,7 @@
 """Weigh the source languages for each target, if the ensemble's weights need it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from wasabi import msg
@@ -20,7 +20,10 @@ def influence(
     output: Annotated[Path, typer.Argument(help="Folder for the files of weights.")],
     sources: Annotated[str, typer.Option(help="Languages with labels.")],
     targets: Annotated[str, typer.Option(help="Languages without.")],
-    weights: Annotated[str, typer.Option(help="'similarity' and 'rank' need a file.")],
+    weights: Annotated[
+        Literal["uniform", "confidence", "agreement", "similarity", "rank", "config"],
+        typer.Option(help="'similarity' and 'rank' need a file."),
+    ],
     encoder: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],
     built: Annotated[Path, typer.Option(help="Where the offline encoder was built.")],
     limit: Annotated[int, typer.Option(help="Sentences a language for the identifier.")] = 500,
@@ -29,7 +32,7 @@ def influence(
 ) -> None:
     """Compute them from raw text of both sides alone."""
     if weights not in ("similarity", "rank"):
-        msg.info(f"The weights '{weights}' come from the votes: nothing to do")
+        msg.info(f"The weights '{weights}' need no file: nothing to do")
         return
     known = [f"{name}={corpus / 'source' / f'{name}-train.spacy'}" for name in sources.split()]
     new = [f"{name}={corpus / 'unlabelled' / f'{name}.jsonl'}" for name in targets.split()]

@@ -1,6 +1,6 @@
 """Compare ways to combine the same teachers, on the ensemble's own predictions.
 
-With --against the sources' development sets, each language in turn plays a target that nobody has
+With sources as targets (--test-name dev), each language in turn plays a target that nobody has
 labels of, so that a way to combine can be chosen without a label of any target.
 """
 
@@ -11,7 +11,6 @@ from statistics import fmean
 from typing import Annotated, Any
 
 import numpy as np
-import srsly
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -26,6 +25,7 @@ from spacy_xner.corpora.docs import read_text
 from spacy_xner.decode import decode
 from spacy_xner.ensemble.build import build_ensemble
 from spacy_xner.ensemble.confidence import make_agreement_weights, make_confidence_weights
+from spacy_xner.ensemble.language_weights import weights_for
 from spacy_xner.ensemble.pooling import log_linear_pool
 from spacy_xner.ensemble.similarity_weights import make_similarity_weights
 from spacy_xner.ensemble.votes import split
@@ -36,6 +36,7 @@ from spacy_xner.evaluation.systems import markdown_table, score_systems, with_en
 from spacy_xner.evaluation.temperature import fit_temperature
 from spacy_xner.shards import read_docs
 from spacy_xner.spans import blank_copy
+from spacy_xner.teachers.cached import keep_answers
 from spacy_xner.training.targets import targets as gold_targets
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -66,12 +67,14 @@ def pools(
     """Score all combinations on all targets; each is compared with the uniform linear pool."""
     names = languages.split()
     paths = {source: str(teachers / source / "model-last") for source in names}
-    nlp = build_ensemble(config, paths, cache=cache)
+    nlp = build_ensemble(config, paths)
+    pipe = find_ensemble(nlp)
+    pipe.teachers = keep_answers(pipe.teachers, cache)
     temperatures = {name: _temperature(nlp, name, _find(dev, f"{name}-dev")) for name in names}
     systems_by_language = {}
     for target in targets.split():
         gold = list(read_docs(test / f"{target}-{test_name}.spacy", nlp.vocab))
-        other = list(islice(_unlabelled(nlp, text, target), limit))
+        other = list(islice(_unlabelled(nlp, text, target), limit or None))
         sources = [name for name in names if name != target]
         ways = combinations(sources, target, similarity, ranking, sentences=sentences)
         found = _systems(nlp, gold, other, sources, ways, temperatures)
@@ -124,8 +127,8 @@ def combinations(
     sources: list[str], target: str, similarity: Path, ranking: Path, *, sentences: bool
 ) -> dict[str, Combination]:
     """The ways that are compared, by name."""
-    alike = _weights_file(similarity, target)
-    tallies = _weights_file(ranking, target)
+    alike = weights_for(similarity, target, sources)
+    tallies = weights_for(ranking, target, sources)
     by_language = make_fixed_weights({name: alike[name] for name in sources})
     by_rank = make_fixed_weights({name: tallies[name] for name in sources})
     best = sorted(sources, key=lambda name: -tallies[name])
@@ -168,10 +171,6 @@ def combinations(
         make_confidence_weights(), teachers=tuple(best[:5])
     )
     return found
-
-
-def _weights_file(path: Path, target: str) -> dict[str, float]:
-    return srsly.read_json(path)["targets"][target]["weights"]
 
 
 def _find(folders: list[Path], stem: str) -> Path:

@@ -34,6 +34,13 @@ def describe(pipeline: Path, *, sources: str, targets: str, **made: Any) -> None
     srsly.write_json(pipeline / "meta.json", meta)
 
 
+def how_made(silver: Path) -> dict[str, Any]:
+    """How the ensemble was heard that made the silver annotations."""
+    manifest = silver / "manifest.json"
+    found = srsly.read_json(manifest) if manifest.is_file() else {}
+    return {key: found[key] for key in ("weights", "top", "pool", "aggregate") if key in found}
+
+
 @command("student", group=app)
 def student(
     silver: Annotated[Path, typer.Argument(help="Folder with one folder of shards a target.")],
@@ -103,7 +110,7 @@ def student(
         # Each student is a fresh one: it starts from the encoder, not from the student before it.
         now = {**overrides, "paths.train": str(weighed)}
         if train_pipeline(config, folder, overrides=now, against=tests, **how):
-            made = {**settings, "neighbours": neighbours, "rounds": number}
+            made = {**how_made(silver), **settings, "neighbours": neighbours, "rounds": number}
             made["share"] = share if number > 1 else 0.0
             describe(folder / "model-last", sources=sources, targets=targets, **made)
             msg.good("Trained the student", folder / "model-last")

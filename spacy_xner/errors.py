@@ -332,6 +332,11 @@ class Errors(metaclass=_WithCodes):
         "train it on these annotations."
     )
 
+    X439 = (
+        "Found no file '{path}', expected the weights '{name}' of the sources. Run the project's "
+        "command 'influence' first, with the same variables."
+    )
+
     X420 = (
         "Found '{found}', expected an argument of the form name=path, each name once. Correct the "
         "command."

@@ -5,10 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+import spacy
 from handmade import xner_pipeline
 from spacy import registry
 from typer.testing import CliRunner
 
+from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs
 from spacy_xner.silver import read_silver
 
@@ -22,17 +24,44 @@ def script(name):
     return module
 
 
+@pytest.fixture
+def influence(tmp_path):
+    weights = {"sw": {"en": 1.0, "de": 0.0, "fr": 2.0}, "ha": {"en": 0.25, "de": 0.75, "fr": 0.0}}
+    file = {"version": 1, "targets": {name: {"weights": row} for name, row in weights.items()}}
+    (tmp_path / "influence").mkdir()
+    for name in ("rank", "similarity"):
+        (tmp_path / "influence" / f"{name}.json").write_text(json.dumps(file))
+    return tmp_path / "influence"
+
+
 @pytest.mark.parametrize("name", ["uniform", "confidence", "agreement", "similarity", "rank"])
-def test_each_name_is_a_block(name, tmp_path):
-    block = script("annotate").weights_block(name, tmp_path, "sw", 0)
+def test_each_name_is_a_block(name, influence):
+    block = script("annotate").weights_block(name, influence, "sw", ["en", "de"], 0)
     settings = {key: value for key, value in block.items() if key != "@misc"}
     assert callable(registry.misc.get(block["@misc"])(**settings))
 
 
-@pytest.mark.parametrize(("top", "settings"), [(0, (None, False)), (3, (3, True))])
-def test_the_best_sources_are_heard_alike(top, settings, tmp_path):
-    block = script("annotate").weights_block("rank", tmp_path, "sw", top)
-    assert (block["top"], block["equal"]) == settings
+def test_the_configs_own_blocks_can_be_kept(influence):
+    module = script("annotate")
+    assert module.weights_block("config", influence, "sw", ["en"], 0) is None
+    assert module.pool_block("config") is None
+    assert module.pool_block("linear") == {"@misc": "spacy-xner.LinearPool.v1"}
+
+
+@pytest.mark.parametrize("name", ["rank", "similarity"])
+def test_the_best_sources_are_heard_alike(name, influence):
+    block = script("annotate").weights_block(name, influence, "sw", ["en", "de", "fr"], 2)
+    assert block["weights"] == {"en": 0.5, "de": 0.0, "fr": 0.5}
+
+
+def test_nobody_is_best_where_all_are_alike(influence):
+    with pytest.raises(XnerError, match=r"X308.*top = 2.*uniform"):
+        script("annotate").weights_block("uniform", influence, "sw", ["en"], 2)
+
+
+def test_weights_that_nobody_made(tmp_path):
+    with pytest.raises(XnerError, match=r"X439.*influence"):
+        script("annotate").weights_block("rank", tmp_path, "sw", ["en"], 0)
 
 
 @pytest.mark.parametrize("weights", ["uniform", "confidence", "agreement"])
@@ -46,17 +75,13 @@ def test_votes_need_no_file(weights, tmp_path):
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path, influence):
     for i, name in enumerate(("en", "de")):
         (tmp_path / "teachers" / name).mkdir(parents=True)
         xner_pipeline(seed=i).to_disk(tmp_path / "teachers" / name / "model-last")
     (tmp_path / "text").mkdir()
     for target in ("sw", "ha"):
         (tmp_path / "text" / f"{target}.jsonl").write_text('{"text": "Ana met Bob in Lagos"}\n' * 4)
-    weights = {"sw": {"en": 1.0, "de": 0.0}, "ha": {"en": 0.25, "de": 0.75}}
-    file = {"version": 1, "targets": {name: {"weights": row} for name, row in weights.items()}}
-    (tmp_path / "influence").mkdir()
-    (tmp_path / "influence" / "rank.json").write_text(json.dumps(file))
     config = (ROOT / "configs" / "ensemble.cfg").read_text("utf8")
     (tmp_path / "ensemble.cfg").write_text(config.replace('"LOC", "ORG", "PER"', '"LOC", "PER"'))
     return tmp_path
@@ -68,8 +93,7 @@ def annotate(world, *options):
     for name in ("ensemble", "cache", "influence"):
         arguments += [f"--{name}", str(world / name)]
     arguments += ["--config", str(world / "ensemble.cfg"), *options]
-    result = CliRunner().invoke(script("annotate").app, arguments)
-    assert result.exit_code == 0, result.output
+    return CliRunner().invoke(script("annotate").app, arguments)
 
 
 def heard(world, target):
@@ -78,7 +102,8 @@ def heard(world, target):
 
 
 def test_each_target_has_weights_of_its_own(world, monkeypatch):
-    annotate(world, "--weights", "rank", "--pool", "log-linear")
+    result = annotate(world, "--weights", "rank", "--pool", "log-linear")
+    assert result.exit_code == 0, result.output
     assert heard(world, "sw") == {"en": 1.0, "de": 0.0}
     assert heard(world, "ha") == {"en": 0.25, "de": 0.75}
     manifest = json.loads((world / "silver" / "manifest.json").read_text("utf8"))
@@ -87,13 +112,31 @@ def test_each_target_has_weights_of_its_own(world, monkeypatch):
         assert (world / "ensemble" / target / "config.cfg").is_file()
     # Other weights do not ask the teachers again.
     monkeypatch.setattr("spacy_xner.teachers.pipeline.XnerTeacher.distributions", None)
-    annotate(world, "--weights", "uniform")
+    annotate(world, "--weights", "uniform", "--pool", "linear")
     assert heard(world, "sw") == {"en": 0.5, "de": 0.5}
 
 
 def test_an_aggregator_takes_the_place_of_the_pool(world):
-    annotate(world, "--weights", "uniform", "--aggregate", "bea")
+    annotate(world, "--weights", "uniform", "--pool", "linear", "--aggregate", "bea")
     assert (world / "silver-pooled" / "sw" / "part-00000.spacy").is_file()
     assert sum(heard(world, "sw").values()) == pytest.approx(1.0)
     manifest = json.loads((world / "silver" / "manifest.json").read_text("utf8"))
     assert manifest["aggregate"] == "bea"
+
+
+def test_silver_is_kept_where_weights_are_missing(world):
+    assert annotate(world, "--weights", "rank", "--pool", "linear").exit_code == 0
+    before = sorted((world / "silver").rglob("*"))
+    (world / "influence" / "rank.json").unlink()
+    result = annotate(world, "--weights", "rank", "--pool", "linear")
+    assert result.exit_code == 1
+    assert "X439" in result.output
+    assert sorted((world / "silver").rglob("*")) == before
+
+
+def test_a_saved_ensemble_needs_no_file_of_weights(world):
+    annotate(world, "--weights", "rank", "--pool", "linear")
+    (world / "influence" / "rank.json").unlink()
+    nlp = spacy.load(world / "ensemble" / "ha")
+    doc = nlp("Ana met Bob in Lagos")
+    assert read_silver(doc).teacher_weights == {"en": 0.25, "de": 0.75}

@@ -29,6 +29,8 @@ def local_encoder(name: str, built: Path) -> Path:
     try:
         from huggingface_hub import snapshot_download
 
-        return Path(snapshot_download(str(path)))
+        # What transformers reads, and not the weights for other frameworks.
+        kinds = ["*.json", "*.txt", "*.model", "*.safetensors"]
+        return Path(snapshot_download(str(path), allow_patterns=kinds))
     except Exception as err:  # no network, no such model, no right to it, not installed
         raise XnerError(Errors.X108.format(path=path, reason=reason(err))) from err

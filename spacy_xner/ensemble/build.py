@@ -19,7 +19,6 @@ def build_ensemble(
     *,
     span_teachers: Mapping[str, str] | None = None,
     label_map: Mapping[str, str] | None = None,
-    cache: Path | None = None,
     weights: Mapping[str, Any] | None = None,
     pool: Mapping[str, Any] | None = None,
 ) -> Language:
@@ -29,7 +28,6 @@ def build_ensemble(
     teachers (Mapping[str, str]): Path or package of `xner` pipelines, by name.
     span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
     label_map (Mapping[str, str]): For all teachers added here.
-    cache (Optional[Path]): Folder in which their answers are kept, see `CachedTeacher`.
     weights, pool (Optional[Mapping[str, Any]]): Blocks in place of the config's.
     RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
     RAISES (XnerError): X601 if there is no config, X607 if it cannot be used, X002 for a label map
@@ -50,18 +48,13 @@ def build_ensemble(
     kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers or {}}
     for kind, named in kinds.items():
         for name, path in named.items():
-            teacher = {
+            settings["teachers"][name] = {
                 "@misc": f"spacy-xner.{kind}.v1",
                 "path": path,
                 "label_map": dict(label_map or {}),
             }
-            settings["teachers"][name] = teacher if cache is None else _cached(teacher, cache)
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)
-
-
-def _cached(teacher: dict[str, Any], cache: Path) -> dict[str, Any]:
-    return {"@misc": "spacy-xner.CachedTeacher.v1", "path": str(cache), "teacher": teacher}
 
 
 def save_ensemble(nlp: Language, output: Path) -> None:

@@ -64,6 +64,19 @@ def choose_target(targets: Mapping[str, Any], target: str | None) -> Any:
     return targets[target]
 
 
+def weights_for(path: Path, target: str, names: Sequence[str]) -> dict[str, float]:
+    """Read a file: the weights of some teachers for a target.
+
+    path (Path): See `read_weights`.
+    target (str): One of the file's.
+    names (Sequence[str]): Teachers, which bear the names of languages.
+    RETURNS (Dict[str, float]): In their order; not normalised.
+    RAISES (XnerError): X601, X421, X422, X423.
+    """
+    known = choose_target(read_weights(path)["targets"], target)["weights"]
+    return weights_of(names, known, path=path)
+
+
 def weights_of(
     names: Sequence[str], known: Mapping[str, float], *, path: str | Path
 ) -> dict[str, float]:

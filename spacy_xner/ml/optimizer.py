@@ -24,7 +24,7 @@ class FusedAdam(Optimizer):
         self, key: tuple[int, str], weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
     ) -> tuple[FloatsXd, FloatsXd]:
         """Update a parameter in place and set its gradient to zero, as `thinc.Optimizer` does."""
-        if not isinstance(weights, np.ndarray) or not weights.size:
+        if not isinstance(weights, np.ndarray) or not weights.flags.c_contiguous:
             return super().__call__(key, weights, gradient, lr_scale=lr_scale)
         import torch
         from torch.optim.adamw import adamw

@@ -113,7 +113,9 @@ def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats
 def _to_float32(module: "nn.Module", inputs: Any, output: Any) -> Any:
     """numpy knows no bfloat16, and some outputs are (the pooler's, which nobody reads)."""
     for key, value in output.items():
-        output[key] = value.float()
+        # Attentions and hidden states of all layers are tuples.
+        is_tuple = isinstance(value, tuple)
+        output[key] = tuple(x.float() for x in value) if is_tuple else value.float()
     return output
 
 

@@ -6,7 +6,7 @@ Weights and pools can then be changed, and compared, without another pass throug
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from .base import Teacher
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
 # run gives the same to the last bit.
 STORED = np.dtype("<f2")
+# Raised when the same teachers would give other answers, so that no old ones are read.
+REVISION = 1
 FILE = "answers.sqlite"
 TABLE = "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, probs BLOB) WITHOUT ROWID"
 
@@ -38,13 +40,9 @@ class CachedTeacher:
 
     def __init__(self, teacher: Teacher, path: Path) -> None:
         self.teacher = teacher
+        self.label_map = teacher.label_map
         self.path = path
         self._key = b""
-
-    @property
-    def label_map(self) -> dict[str, str]:
-        """The teacher's own."""
-        return self.teacher.label_map
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -61,7 +59,7 @@ class CachedTeacher:
         found = self.teacher.specification()
         if not found.get("sha256"):
             raise XnerError(Errors.X413.format(found=sorted(found)))
-        told = {key: value for key, value in found.items() if key != "path"}
+        told = {**found, "path": None, "revision": REVISION}
         self._key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
 
     def specification(self) -> dict[str, Any]:
@@ -117,8 +115,21 @@ class CachedTeacher:
 
     def _rows(self, data: bytes, length: int) -> NDArray[np.float64]:
         shape = (length, len(iob2_tags(self.labels)))
+        if len(data) != shape[0] * shape[1] * STORED.itemsize:
+            found = f"an answer of {len(data)} bytes for {length} tokens"
+            raise XnerError(Errors.X414.format(path=self.path, reason=found))
         rows = np.frombuffer(data, dtype=STORED).reshape(shape).astype(np.float64)
         return rows / rows.sum(axis=1, keepdims=True)
+
+
+def keep_answers(teachers: Mapping[str, Teacher], path: Path) -> dict[str, Teacher]:
+    """The same teachers, each with its answers kept in a folder.
+
+    teachers (Mapping[str, Teacher]): By name.
+    path (Path): The folder, for all of them.
+    RETURNS (Dict[str, Teacher]): By name.
+    """
+    return {name: CachedTeacher(teacher, path) for name, teacher in teachers.items()}
 
 
 def make_cached_teacher(teacher: Any, path: str) -> CachedTeacher:

@@ -77,6 +77,7 @@ class PipelineTeacher(ABC):
             "sha256": hash_folder(nlp.path) if nlp.path else None,
             "labels": labels,
             "label_map": self.label_map,
+            "tokens": self.tokens,
         }
 
     def relocate(self, path: Path) -> None:
@@ -173,6 +174,10 @@ class SpanTeacher(PipelineTeacher):
         if not labels:
             raise XnerError(Errors.X408.format(name=self.path))
         return tuple(sorted(labels))
+
+    def specification(self) -> dict[str, Any]:
+        """As of any pipeline, and the certainty, on which the distributions hang too."""
+        return {**super().specification(), "certainty": self.certainty}
 
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
         tags = iob2_tags(self.labels)

@@ -12,7 +12,9 @@ def hub(monkeypatch, tmp_path):
     """A hub that knows one model, and what it was asked for."""
     asked = []
 
-    def snapshot_download(name):
+    def snapshot_download(name, *, allow_patterns):
+        assert "*.safetensors" in allow_patterns
+        assert "*.bin" not in allow_patterns
         asked.append(name)
         if name != "some/model":
             raise OSError(f"no model {name}")

@@ -10,7 +10,8 @@ from spacy_xner.annotate import run_key
 from spacy_xner.ensemble.build import build_ensemble
 from spacy_xner.errors import XnerError
 from spacy_xner.teachers.base import Teacher
-from spacy_xner.teachers.cached import FILE, CachedTeacher, make_cached_teacher
+from spacy_xner.teachers.cached import FILE, CachedTeacher, keep_answers, make_cached_teacher
+from spacy_xner.teachers.pipeline import make_span_teacher
 
 KNOWS = {"Ana": {"B-PER": 0.7}, "Lagos": {"B-LOC": 1 / 3}}
 
@@ -95,6 +96,24 @@ def test_a_damaged_file_is_named(folder):
         CachedTeacher(HandTeacher(KNOWS), folder).distributions([doc("Ana")])
 
 
+def test_an_answer_of_another_length_is_refused(folder):
+    teacher = CachedTeacher(HandTeacher(KNOWS), folder)
+    teacher.distributions([doc("Ana")])
+    with sqlite3.connect(folder / FILE) as database:
+        database.execute("UPDATE answers SET probs = ?", (b"1234",))
+    with pytest.raises(XnerError, match=r"X414.*4 bytes for 1 tokens"):
+        teacher.distributions([doc("Ana")])
+
+
+def test_settings_of_a_teacher_count(tmp_path, folder):
+    """The files are the same, and the answers are not."""
+    path = save_ruler(tmp_path / "names", {"Ana": "PER"})
+    for certainty in (0.9, 0.6):
+        teacher = CachedTeacher(make_span_teacher(path, certainty=certainty), folder)
+        (rows,) = teacher.distributions([doc("Ana")])
+        assert rows.max() == pytest.approx(certainty, abs=1e-3)
+
+
 def test_in_an_ensemble(tmp_path, folder):
     """Silver is the same with a warm and a cold cache, and so is the key of a run."""
     config = tmp_path / "ensemble.cfg"
@@ -104,7 +123,9 @@ def test_in_an_ensemble(tmp_path, folder):
     text.write_text("Ana saw Lagos.\n")
     found, keys = [], []
     for _ in range(2):
-        nlp = build_ensemble(config, {}, span_teachers={"names": path}, cache=folder)
+        nlp = build_ensemble(config, {}, span_teachers={"names": path})
+        pipe = nlp.get_pipe("teacher_ensemble")
+        pipe.teachers = keep_answers(pipe.teachers, folder)
         found.append(nlp("Ana saw Lagos.").user_data["xner"]["distribution"])
         keys.append(run_key(nlp, text))
     assert (folder / FILE).is_file()

@@ -1,4 +1,4 @@
-"""The script that compares students over seeds."""
+"""The benchmark that compares students over seeds."""
 
 import importlib.util
 import json
@@ -37,7 +37,7 @@ def world(tmp_path):
 
 
 def run(world, *pipelines, baseline="uniform"):
-    spec = importlib.util.spec_from_file_location("students", ROOT / "scripts" / "students.py")
+    spec = importlib.util.spec_from_file_location("students", ROOT / "benchmarks" / "students.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     arguments = [str(world), str(world / "out.json"), *pipelines, "--baseline", baseline]

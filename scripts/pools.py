@@ -30,6 +30,7 @@ from spacy_xner.ensemble.pooling import log_linear_pool
 from spacy_xner.ensemble.similarity_weights import make_similarity_weights
 from spacy_xner.ensemble.votes import split
 from spacy_xner.ensemble.weights import make_fixed_weights
+from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.pools import Combination, choose, combine, heat
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import markdown_table, score_systems, with_entities
@@ -75,6 +76,8 @@ def pools(
     for target in targets.split():
         gold = list(read_docs(test / f"{target}-{test_name}.spacy", nlp.vocab))
         other = list(islice(_unlabelled(nlp, text, target), limit or None))
+        if not (gold and other):
+            raise XnerError(Errors.X427.format(name=target))
         sources = [name for name in names if name != target]
         ways = combinations(sources, target, similarity, ranking, sentences=sentences)
         found = _systems(nlp, gold, other, sources, ways, temperatures)

@@ -244,8 +244,8 @@ def script(name):
         ("prepare", "none.json out --sources en --targets sw", "[X601]"),
         ("prepare", "raw.txt out --sources en --targets sw", "[X218]"),
         ("fetch_assets", "nowhere", "[X213]"),
-        ("annotate", "{0} . silver {1} --ensemble e --config ensemble.cfg", "[X401]"),
-        ("annotate", "{0} . silver {1} --ensemble e --config none.cfg", "[X601]"),
+        ("annotate", "{0} . silver {1} {2} --config ensemble.cfg", "[X401]"),
+        ("annotate", "{0} . silver {1} {2} --config none.cfg", "[X601]"),
         (
             "student",
             "none source out --config config.cfg --encoder e --built b --against t {1}",
@@ -256,7 +256,8 @@ def script(name):
 )
 def test_scripts_say_what_is_missing(name, arguments, code, folder):
     (folder / "text").mkdir()
-    arguments = arguments.format("text", "--sources en --targets sw")
+    ensemble = "--ensemble e --cache c --influence i --weights uniform --pool linear"
+    arguments = arguments.format("text", "--sources en --targets sw", ensemble)
     status, output = call(arguments, on=script(name))
     assert status == 1, output
     assert code in output

@@ -83,7 +83,9 @@ def test_the_command(file, folder, tmp_path):
     arguments = ["weights", f"similar={file}", f"silver={folder}"]
     result = CliRunner().invoke(app, [*arguments, "-o", str(output), "--plot", str(plot)])
     assert result.exit_code == 0, result.output
-    methods = json.loads(output.read_text())["methods"]
+    report = json.loads(output.read_text())
+    methods = report["methods"]
+    assert set(report["provenance"]["data"]) == {"similar", "silver"}
     assert list(methods) == ["similar", "silver"]
     assert methods["silver"]["sw"]["en"] == pytest.approx(0.75)
     assert "0.75" in result.output

@@ -28,6 +28,7 @@ def weights(
     ] = None,
 ) -> None:
     """Show the weight of each source for each target, by each method."""
+    from ..evaluation.provenance import provenance
     from ..weights_report import plot_shares, read_shares
 
     paths: dict[str, Path] = {}
@@ -49,5 +50,5 @@ def weights(
         plot_shares(found, plot)
         msg.good("Drew the weights", plot)
     if output:
-        write_json(output, {"methods": found})
+        write_json(output, {"methods": found, "provenance": provenance(models={}, files=paths)})
         msg.good("Saved the weights", output)

@@ -94,6 +94,8 @@ def student(
     }
     overrides |= {f"corpora.train.{key}": value for key, value in settings.items() if value}
     tests = sorted(against.glob("*.spacy"))
+    # Only neighbours need a folder; a name of a hub is looked up once, not for each target.
+    path = local_encoder(encoder, built) if neighbours else built
     how: dict[str, Any] = {"epochs": epochs, "gpu_id": gpu_id}
     for number in range(1, rounds + 1):
         last = number == rounds
@@ -105,7 +107,6 @@ def student(
                 teacher = output.with_name(f"{output.name}-round{number - 1}") / "model-last"
                 add_student(silver / target, labels / target, teacher, share=share, force=True)
             if neighbours:
-                path = local_encoder(encoder, built)
                 weigh(labels / target, weighed / target, path, k=neighbours, seed=seed, force=True)
         # Each student is a fresh one: it starts from the encoder, not from the student before it.
         now = {**overrides, "paths.train": str(weighed)}

@@ -1,4 +1,4 @@
-"""Adam in one pass over memory."""
+"""Adam in few passes over memory."""
 
 from typing import Any, TypeAlias
 
@@ -14,10 +14,9 @@ Schedule: TypeAlias = float | list[float] | Generator
 class FusedAdam(Optimizer):
     """thinc's Adam with decoupled weight decay, by PyTorch's fused kernel for arrays of a CPU.
 
-    A step of Adam is bound by memory. thinc reads and writes each array several times, which is a
-    quarter of the training time where most of an encoder is trained. Arrays on a GPU take thinc's
-    own way. Kingma and Ba (2015); the order of decay and step follows Loshchilov and Hutter (2019),
-    where thinc's is the other way round.
+    A step of Adam is bound by memory, and thinc reads and writes each array several times. Arrays
+    on a GPU take thinc's own way. Kingma and Ba (2015); the order of decay and step follows
+    Loshchilov and Hutter (2019), where thinc's is the other way round.
     """
 
     def __call__(
@@ -38,7 +37,9 @@ class FusedAdam(Optimizer):
             for x in (weights, gradient, self.mom1[key], self.mom2[key])
         )
         if self.grad_clip:
-            grad.mul_((self.grad_clip / (grad.norm() + 1e-12)).clamp(max=1.0))
+            scale = self.grad_clip / (grad.norm() + 1e-12)
+            if scale < 1.0:  # else it would be one more pass over memory for nothing
+                grad.mul_(scale)
         adamw(
             *([parameter], [grad], [first], [second], []),
             # The kernel counts this update itself.

@@ -14,7 +14,8 @@ from spacy_xner.annotate import annotate, find_ensemble, run_key
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.docs import read_text
-from spacy_xner.ensemble.build import build_ensemble, save_ensemble
+from spacy_xner.corpora.roles import teachers_of
+from spacy_xner.ensemble.build import build_ensemble, reuse_teachers, save_ensemble
 from spacy_xner.ensemble.language_weights import weights_for
 from spacy_xner.ensemble.nn_rank import select
 from spacy_xner.errors import Errors, XnerError
@@ -85,17 +86,18 @@ def annotate_targets(
     pooled = output if aggregate == "none" else output.with_name(f"{output.name}-pooled")
     # Before anything is replaced: a source without a weight ends the run here.
     blocks = {
-        target: weights_block(weights, influence, target, sources.split(), top)
+        target: weights_block(weights, influence, target, teachers_of(target, sources.split()), top)
         for target in targets.split()
     }
     total = 0
     known: dict[str, Teacher] = {}
     for target, block in blocks.items():
-        nlp = build_ensemble(config, paths, weights=block, pool=pool_block(pool))
+        heard = {name: paths[name] for name in teachers_of(target, sources.split())}
+        nlp = build_ensemble(config, heard, weights=block, pool=pool_block(pool))
         pipe = find_ensemble(nlp)
-        known = pipe.teachers = known or pipe.teachers  # loaded once for all targets
+        reuse_teachers(pipe, known)
         save_ensemble(nlp, ensemble / target)
-        pipe.teachers = keep_answers(known, cache)
+        pipe.teachers = keep_answers(pipe.teachers, cache)
         source = text / f"{target}.jsonl"
         records = list(islice(read_text(source), limit or None))
         key = run_key(nlp, source, limit=limit)

@@ -9,9 +9,11 @@ from wasabi import msg
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import load_pipeline, setup_gpu, write_json
+from spacy_xner.ensemble.build import reuse_teachers
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import STUDENT, evaluate_systems
 from spacy_xner.shards import read_docs
+from spacy_xner.teachers.base import Teacher
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -37,9 +39,9 @@ def evaluate(
     setup_gpu(gpu_id)
     pupil = load_pipeline(student)
     ensembles = {target: load_pipeline(ensemble / target) for target in paths}
-    known = find_ensemble(next(iter(ensembles.values()))).teachers
+    known: dict[str, Teacher] = {}
     for nlp in ensembles.values():
-        find_ensemble(nlp).teachers = known  # loaded once for all targets
+        reuse_teachers(find_ensemble(nlp), known)
     docs = {target: list(read_docs(path, pupil.vocab)) for target, path in paths.items()}
     report = evaluate_systems(ensembles, {STUDENT: pupil}, docs, labels.split())
     models = {f"ensemble for {target}": nlp for target, nlp in ensembles.items()}

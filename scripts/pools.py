@@ -22,6 +22,7 @@ from spacy_xner.annotate import find_ensemble, to_docs
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import write_json
 from spacy_xner.corpora.docs import read_text
+from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.decode import decode
 from spacy_xner.ensemble.build import build_ensemble
 from spacy_xner.ensemble.confidence import make_agreement_weights, make_confidence_weights
@@ -78,7 +79,7 @@ def pools(
         other = list(islice(_unlabelled(nlp, text, target), limit or None))
         if not (gold and other):
             raise XnerError(Errors.X427.format(name=target))
-        sources = [name for name in names if name != target]
+        sources = teachers_of(target, names)
         ways = combinations(sources, target, similarity, ranking, sentences=sentences)
         found = _systems(nlp, gold, other, sources, ways, temperatures)
         systems_by_language[target] = {

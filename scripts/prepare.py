@@ -1,7 +1,7 @@
 """Write the corpora of a benchmark in the form that the other commands read."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from wasabi import msg
@@ -9,7 +9,7 @@ from wasabi import msg
 from spacy_xner.cli._app import command
 from spacy_xner.corpora.assets import read_sources
 from spacy_xner.corpora.prepare import evaluation_texts, prepare_source, prepare_target
-from spacy_xner.errors import Errors, XnerError
+from spacy_xner.corpora.roles import check_roles
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -22,10 +22,13 @@ def prepare(
     targets: Annotated[str, typer.Option(help="Languages without.")],
     limit: Annotated[int, typer.Option(help="Sentences a source at most, 0 for all.")] = 0,
     seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0,
+    leave_one_out: Annotated[
+        Literal["true", "false"],
+        typer.Option(help="Let a language be both; its teacher is not heard on its own text."),
+    ] = "false",
 ) -> None:
     """Convert sources and test sets, and check the unlabelled text for leakage."""
-    if both := set(sources.split()) & set(targets.split()):
-        raise XnerError(Errors.X219.format(found=", ".join(sorted(both))))
+    check_roles(sources.split(), targets.split(), leave_one_out=leave_one_out == "true")
     table = read_sources(catalogue)
     rows = []
     for language in sources.split():

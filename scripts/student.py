@@ -10,6 +10,7 @@ from wasabi import msg
 
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu
+from spacy_xner.corpora.roles import check_student
 from spacy_xner.encoders import encoder_path, local_encoder
 from spacy_xner.neighbours import weigh
 from spacy_xner.rounds import add_student
@@ -73,6 +74,7 @@ def student(
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
     """Train the student; progress is shown on the sources' development sets."""
+    check_student(sources.split(), targets.split())
     setup_gpu(gpu_id)
     # No label of a target is seen in training, not even to choose a checkpoint: what is watched is
     # a little of each source's development set, and the last checkpoint is the one that is kept.

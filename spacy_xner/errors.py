@@ -185,7 +185,17 @@ class Errors(metaclass=_WithCodes):
 
     X219 = (
         "Found {found} both as a source and as a target, expected each language in one role: with "
-        "its labels it is no target. Change 'sources' or 'targets'."
+        "its labels it is no target. Change 'sources' or 'targets', or leave each target out of "
+        "its own sources with '--vars.leave_one_out true'."
+    )
+    X223 = (
+        "Found no source but '{target}' itself to teach '{target}' (sources: '{found}'), expected "
+        "another one. Change 'sources' or 'targets'."
+    )
+    X224 = (
+        "Found {found} among the sources and among the targets of one student ({targets}): through "
+        "the other targets' annotations its labels would reach the student. Expected a student for "
+        "each target. Run 'student' and what follows with one target at a time."
     )
 
     # X3: the xner pipe and training

@@ -10,6 +10,7 @@ from handmade import xner_pipeline
 from spacy import registry
 from typer.testing import CliRunner
 
+from spacy_xner.annotate import find_ensemble
 from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs
 from spacy_xner.silver import read_silver
@@ -114,6 +115,16 @@ def test_each_target_has_weights_of_its_own(world, monkeypatch):
     monkeypatch.setattr("spacy_xner.teachers.pipeline.XnerTeacher.distributions", None)
     annotate(world, "--weights", "uniform", "--pool", "linear")
     assert heard(world, "sw") == {"en": 0.5, "de": 0.5}
+
+
+def test_no_target_hears_its_own_teacher(world, monkeypatch):
+    (world / "teachers" / "sw").symlink_to(world / "teachers" / "de")
+    options = ("--sources", "en de sw", "--weights", "uniform", "--pool", "linear")
+    result = annotate(world, *options)
+    assert result.exit_code == 0, result.output
+    assert heard(world, "sw") == {"en": 0.5, "de": 0.5}
+    assert list(heard(world, "ha")) == ["en", "de", "sw"]
+    assert list(find_ensemble(spacy.load(world / "ensemble" / "sw")).teachers) == ["en", "de"]
 
 
 def test_an_aggregator_takes_the_place_of_the_pool(world):

@@ -162,3 +162,12 @@ def test_neighbours_weigh_each_round(student):
         assert (plain == 1).all() and weighed.min() < 1 and weighed.max() == 1
     assert made(Path("training/student"))[1]["paths.train"] == "silver/demo-round2-neighbours"
     assert made(Path("training/student"))[0]["neighbours"] == 3
+
+
+def test_a_target_with_labels_needs_a_student_of_its_own(student):
+    code, output = student("--sources", "en hau")
+    assert code == 1
+    assert "[X224]" in output and "hau" in output
+    assert not Path("training").exists()
+    Path("source/hau-dev.spacy").write_bytes(Path("source/en-dev.spacy").read_bytes())
+    assert student("--sources", "en hau", "--targets", "hau")[0] == 0

@@ -9,6 +9,8 @@ from spacy.util import load_config, load_model_from_config
 
 from ..errors import Errors, XnerError, config_errors
 from ..labels import check_label_map
+from ..pipeline.teacher_ensemble import TeacherEnsemble
+from ..teachers.base import Teacher
 
 COMPONENT = "teacher_ensemble"
 
@@ -55,6 +57,17 @@ def build_ensemble(
             }
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)
+
+
+def reuse_teachers(ensemble: TeacherEnsemble, known: dict[str, Teacher]) -> None:
+    """Let several ensembles share their teachers, so that each is loaded once.
+
+    ensemble (TeacherEnsemble): Its teachers are replaced by known ones of the same name.
+    known (Dict[str, Teacher]): By name; those that are new are added.
+    """
+    ensemble.teachers = {
+        name: known.setdefault(name, teacher) for name, teacher in ensemble.teachers.items()
+    }
 
 
 def save_ensemble(nlp: Language, output: Path) -> None:

@@ -83,8 +83,10 @@ def evaluate_systems(
         for name, nlp in students.items():
             systems[name] = predict(nlp, gold)[0]
         systems_by_language[language] = systems
-    others = next(iter(systems_by_language.values()), {})
-    pairs = [(name, other) for name in students for other in others if other != name]
+    # A teacher that is not heard on its own language is no system of all of them.
+    others = set.intersection(*(set(found) for found in systems_by_language.values()))
+    order = next(iter(systems_by_language.values()))
+    pairs = [(a, b) for a in students for b in order if b in others and a != b]
     return score_systems(systems_by_language, labels, pairs, samples=samples, seed=seed)
 
 

@@ -39,7 +39,8 @@ def build_transformer_encoder(
     frozen_layers (int): How many layers to freeze from the bottom; needs frozen embeddings.
     tokenizer_config, transformer_config (dict): Passed on to Hugging Face.
     mixed_precision (bool): Lower precision where it is fast and keeps its range: bfloat16 on a CPU
-        with matrix units (AMX), half precision on a GPU. Elsewhere it changes nothing.
+        with instructions for it (AMX, AVX-512 BF16), half precision on a GPU. Elsewhere it changes
+        nothing.
     RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width).
     RAISES (XnerError): X301 if spacy-transformers is not installed; when initialised or trained,
         X310 if more layers are asked for than the model has, X302 if none is left to train.
@@ -125,7 +126,8 @@ def has_fast_bfloat16() -> bool:
     import torch
 
     ask: Any = getattr(torch.cpu, "get_capabilities", dict)  # older versions cannot be asked
-    return bool(ask().get("amx_bf16", False))
+    found = ask()
+    return any(found.get(key, False) for key in ("amx_bf16", "avx512_bf16"))
 
 
 def _skip_empty(pooling: Model[Ragged, Floats2d]) -> Model[Ragged, Floats2d]:

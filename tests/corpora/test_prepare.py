@@ -162,6 +162,17 @@ def test_the_script_refuses_a_language_in_two_roles(catalogue, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
+def test_the_script_lets_a_language_be_left_out(catalogue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    srsly.write_json(tmp_path / "all.json", catalogue | {"cc": catalogue["aa"]})
+    languages = ("--sources", "aa cc", "--targets", "aa", "--leave-one-out", "true")
+    code, output = run_script("all.json", "out", *languages)
+    assert code == 0, output
+    found = sorted(path.name for path in Path("out").rglob("*.*"))
+    expected = ["aa-dev.spacy", "aa-test.spacy", "aa-train.spacy", "aa.jsonl"]
+    assert found == [*expected, "cc-dev.spacy", "cc-train.spacy"]
+
+
 def test_the_script_checks_each_text_against_all_targets(catalogue, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     srsly.write_json(tmp_path / "all.json", catalogue)

@@ -4,6 +4,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
+from spacy_xner.annotate import find_ensemble
 from spacy_xner.evaluation.systems import evaluate_systems, markdown_table, systems_from_votes
 from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble
 
@@ -85,6 +86,17 @@ def test_student_is_compared_with_every_other_system(annotator, gold, tmp_path):
     assert set(report["comparisons"]) == {"student - a", "student - b", "student - ensemble"}
     row = report["comparisons"]["student - a"]["macro"]
     assert row["difference"] == pytest.approx(1.0 - 0.8)
+
+
+def test_a_teacher_left_out_of_a_language_is_compared_with_nobody(annotator, gold, tmp_path):
+    student = make_ruler(tmp_path / "student", [("PER", "Amina")])
+    other = spacy.util.load_model_from_config(annotator.config)
+    del find_ensemble(other).teachers["a"]
+    report = evaluate_systems(
+        {"xx": annotator, "yy": other}, {"s": student}, {"xx": gold, "yy": gold}, LABELS, samples=9
+    )
+    assert set(report["comparisons"]) == {"s - b", "s - ensemble"}
+    assert list(report["systems"]["a"]["languages"]) == ["xx"]
 
 
 def test_ensemble_counts_entities_below_the_silver_threshold(annotator, gold):

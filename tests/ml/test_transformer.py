@@ -170,7 +170,10 @@ def test_mixed_precision_changes_nothing_on_a_slow_cpu(
     np.testing.assert_array_equal(low, vectors(nlp, gold_docs))
 
 
-@pytest.mark.parametrize(("found", "fast"), [({"amx_bf16": True}, True), ({"avx2": True}, False)])
+@pytest.mark.parametrize(
+    ("found", "fast"),
+    [({"amx_bf16": True}, True), ({"avx512_bf16": True}, True), ({"avx2": True}, False)],
+)
 def test_which_cpu_is_fast(monkeypatch, found, fast):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     has_fast_bfloat16.cache_clear()

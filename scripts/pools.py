@@ -7,17 +7,14 @@ labels of, so that a way to combine can be chosen without a label of any target.
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from statistics import fmean
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from spacy_xner.aggregate import Method
 from spacy_xner.annotate import find_ensemble, to_docs
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import write_json
@@ -25,24 +22,21 @@ from spacy_xner.corpora.docs import read_text
 from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.decode import decode
 from spacy_xner.ensemble.build import build_ensemble
-from spacy_xner.ensemble.confidence import make_agreement_weights, make_confidence_weights
 from spacy_xner.ensemble.language_weights import weights_for
-from spacy_xner.ensemble.pooling import log_linear_pool
 from spacy_xner.ensemble.similarity_weights import make_similarity_weights
 from spacy_xner.ensemble.votes import split
-from spacy_xner.ensemble.weights import make_fixed_weights
 from spacy_xner.errors import Errors, XnerError
-from spacy_xner.evaluation.pools import Combination, choose, combine, heat
+from spacy_xner.evaluation.combinations import CALIBRATED, UNIFORM, combinations
+from spacy_xner.evaluation.pools import Combination, ask, choose, combine, direct_transfer, heat
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import markdown_table, score_systems, with_entities
-from spacy_xner.evaluation.temperature import fit_temperature
+from spacy_xner.evaluation.temperature import temperature_of
+from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble
 from spacy_xner.shards import read_docs
 from spacy_xner.spans import blank_copy
 from spacy_xner.teachers.cached import keep_answers
-from spacy_xner.training.targets import targets as gold_targets
 
 app = typer.Typer(pretty_exceptions_enable=False)
-UNIFORM, CALIBRATED = "uniform", "calibrated "
 
 
 @command("pools", group=app)
@@ -64,24 +58,36 @@ def pools(
     sentences: Annotated[
         bool, typer.Option(help="Sentence-level similarity too, which needs the encoder.")
     ] = True,
+    families: Annotated[
+        str, typer.Option(help="Related languages, commas between families; none hears its own.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
 ) -> None:
     """Score all combinations on all targets; each is compared with the uniform linear pool."""
     names = languages.split()
+    groups = [family.split() for family in families.split(",")] if families else []
     paths = {source: str(teachers / source / "model-last") for source in names}
     nlp = build_ensemble(config, paths)
     pipe = find_ensemble(nlp)
     pipe.teachers = keep_answers(pipe.teachers, cache)
-    temperatures = {name: _temperature(nlp, name, _find(dev, f"{name}-dev")) for name in names}
+    temperatures = {
+        name: temperature_of(teacher, list(read_docs(_find(dev, f"{name}-dev"), nlp.vocab)))
+        for name, teacher in pipe.teachers.items()
+    }
     systems_by_language = {}
     for target in targets.split():
         gold = list(read_docs(test / f"{target}-{test_name}.spacy", nlp.vocab))
         other = list(islice(_unlabelled(nlp, text, target), limit or None))
         if not (gold and other):
             raise XnerError(Errors.X427.format(name=target))
-        sources = teachers_of(target, names)
-        ways = combinations(sources, target, similarity, ranking, sentences=sentences)
-        found = _systems(nlp, gold, other, sources, ways, temperatures)
+        sources = teachers_of(target, names, families=groups)
+        by_sentence = make_similarity_weights(str(similarity), target=target, level="sentence")
+        ways = combinations(
+            weights_for(similarity, target, sources),
+            weights_for(ranking, target, sources),
+            by_sentence if sentences else None,
+        )
+        found = _systems(pipe, gold, other, sources, ways, temperatures)
         systems_by_language[target] = {
             name: [
                 Example(with_entities(doc, ents), doc)
@@ -93,21 +99,21 @@ def pools(
     combined = [name for name in systems_by_language[target] if name not in names]
     pairs = [(name, UNIFORM) for name in combined if name != UNIFORM]
     report = score_systems(systems_by_language, labels.split(), pairs, seed=seed)
-    report["single"] = _single(report["systems"], names)
+    report["single"] = direct_transfer(report["systems"], names)
+    report["families"] = groups
     report["temperatures"] = temperatures
     files = {target: test / f"{target}-{test_name}.spacy" for target in targets.split()}
     files |= {"similarity": similarity, "ranking": ranking}
     report["provenance"] = provenance(models={}, files=files, seed=seed)
     report["provenance"]["teachers"] = {
-        name: teacher.specification()["sha256"]
-        for name, teacher in find_ensemble(nlp).teachers.items()
+        name: teacher.specification()["sha256"] for name, teacher in pipe.teachers.items()
     }
     write_json(output, report)
     print(markdown_table(report))
 
 
 def _systems(
-    nlp: Language,
+    pipe: TeacherEnsemble,
     gold: list[Doc],
     other: list[Doc],
     sources: list[str],
@@ -115,7 +121,7 @@ def _systems(
     temperatures: dict[str, float],
 ) -> Iterator[tuple[str, list]]:
     """Each system's name and entities; teachers first, as direct transfer."""
-    votes, unseen = (choose(_ask(nlp, docs), sources) for docs in (gold, other))
+    votes, unseen = (choose(ask(pipe, docs), sources) for docs in (gold, other))
     for k, name in enumerate(votes.names):
         yield name, decode(split(votes.probs[k], votes.lengths), votes.labels)
     heats = [temperatures[name] for name in votes.names]
@@ -125,56 +131,6 @@ def _systems(
             yield name, combine(gold, hot, how, hot_unseen)
         else:
             yield name, combine(gold, votes, how, unseen)
-
-
-def combinations(
-    sources: list[str], target: str, similarity: Path, ranking: Path, *, sentences: bool
-) -> dict[str, Combination]:
-    """The ways that are compared, by name."""
-    alike = weights_for(similarity, target, sources)
-    tallies = weights_for(ranking, target, sources)
-    by_language = make_fixed_weights({name: alike[name] for name in sources})
-    by_rank = make_fixed_weights({name: tallies[name] for name in sources})
-    best = sorted(sources, key=lambda name: -tallies[name])
-    found = {
-        UNIFORM: Combination(),
-        "log-linear": Combination(pool=log_linear_pool),
-        "confidence": Combination(make_confidence_weights()),
-        "confidence, power 8": Combination(make_confidence_weights(power=8)),
-        "confidence, sentence": Combination(make_confidence_weights(level="sentence")),
-        "agreement": Combination(make_agreement_weights()),
-        "agreement, sentence": Combination(make_agreement_weights(level="sentence")),
-        "similarity, language": Combination(by_language),
-        "similarity, log-linear": Combination(by_language, log_linear_pool),
-        "NN-Rank, tallies": Combination(by_rank),
-        "NN-Rank, log-linear": Combination(by_rank, log_linear_pool),
-        "calibrated uniform": Combination(),
-        "calibrated log-linear": Combination(pool=log_linear_pool),
-        "calibrated confidence": Combination(make_confidence_weights()),
-        "vote": Combination(method=Method.vote),
-        "BEA": Combination(method=Method.bea),
-        "BEA x 2, top 5": Combination(method=Method.bea2, top=5),
-        "BEA x 2": Combination(method=Method.bea2),
-        "sequence": Combination(method=Method.sequence),
-    }
-    if sentences:
-        found["similarity, sentence"] = Combination(
-            make_similarity_weights(str(similarity), target=target, level="sentence")
-        )
-    for top in (1, 3, 5, 8):
-        teachers = tuple(best[:top])
-        found[f"NN-Rank, best {top}"] = Combination(teachers=teachers)
-        found[f"NN-Rank, best {top}, log-linear"] = Combination(
-            pool=log_linear_pool, teachers=teachers
-        )
-    found["NN-Rank, best 5, sequence"] = Combination(
-        method=Method.sequence, teachers=tuple(best[:5])
-    )
-    found["NN-Rank, best 8, BEA"] = Combination(method=Method.bea, teachers=tuple(best[:8]))
-    found["NN-Rank, best 5, confidence"] = Combination(
-        make_confidence_weights(), teachers=tuple(best[:5])
-    )
-    return found
 
 
 def _find(folders: list[Path], stem: str) -> Path:
@@ -190,39 +146,6 @@ def _unlabelled(nlp: Language, folder: Path, target: str) -> Iterator[Doc]:
     else:
         docs = read_docs(folder / f"{target}-dev.spacy", nlp.vocab)
         yield from (blank_copy(doc, nlp.vocab) for doc in docs)
-
-
-def _ask(nlp: Language, docs: list[Doc]) -> Any:
-    """All votes; in small batches, so that a run that is stopped keeps what it has."""
-    ensemble = find_ensemble(nlp)
-    parts = [ensemble.predict(docs[i : i + 250]) for i in range(0, len(docs), 250)]
-    return parts[0]._replace(
-        probs=np.concatenate([part.probs for part in parts], axis=1),
-        lengths=tuple(length for part in parts for length in part.lengths),
-    )
-
-
-def _temperature(nlp: Language, name: str, dev: Path) -> float:
-    """What `xner calibrate` fits, from the teacher's distributions: their logs are logits."""
-    teacher = find_ensemble(nlp).teachers[name]
-    teacher.load()
-    docs = list(read_docs(dev, nlp.vocab))
-    probs = np.concatenate(teacher.distributions(docs))
-    pairs = [gold_targets(Example(doc, doc), teacher.labels, {}) for doc in docs]
-    target, weights = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return fit_temperature(np.log(np.maximum(probs, 1e-7)), target, weights)
-
-
-def _single(systems: dict[str, Any], sources: list[str]) -> dict[str, Any]:
-    """Direct transfer: mean over the teachers, and the best by an oracle that sees the scores."""
-    scores: dict[str, list[float]] = {}
-    for name in sources:
-        for language, row in systems[name]["languages"].items():
-            scores.setdefault(language, []).append(row["micro"]["f1"])
-    return {
-        "mean": fmean(fmean(found) for found in scores.values()),
-        "oracle": fmean(max(found) for found in scores.values()),
-    }
 
 
 if __name__ == "__main__":

@@ -22,15 +22,20 @@ def check_roles(
         teachers_of(target, sources)
 
 
-def teachers_of(target: str, sources: Sequence[str]) -> list[str]:
+def teachers_of(
+    target: str, sources: Sequence[str], *, families: Sequence[Sequence[str]] = ()
+) -> list[str]:
     """The sources that a target is taught by: all but the target itself.
 
     target (str): A language.
     sources (Sequence[str]): Languages with labels.
+    families (Sequence[Sequence[str]]): Groups of languages; those in a group with the target are
+        left out too.
     RETURNS (List[str]): In their order.
     RAISES (XnerError): X223 if none is left.
     """
-    others = [source for source in sources if source != target]
+    kin = {target}.union(*(family for family in families if target in family))
+    others = [source for source in sources if source not in kin]
     if not others:
         raise XnerError(Errors.X223.format(target=target, found=" ".join(sources)))
     return others

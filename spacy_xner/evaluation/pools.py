@@ -1,7 +1,8 @@
 """Ways to combine the same votes, judged by what an ensemble itself would predict."""
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
 
 import numpy as np
 from spacy.tokens import Doc
@@ -11,6 +12,7 @@ from ..decode import ScoredEntity, decode
 from ..ensemble.pooling import Pool, linear_pool
 from ..ensemble.votes import Votes, fill_untaught, split
 from ..ensemble.weights import Weights, make_uniform_weights
+from ..pipeline.teacher_ensemble import TeacherEnsemble
 
 
 class Combination(NamedTuple):
@@ -73,3 +75,36 @@ def combine(
     weights = how.weights(docs, votes)
     pooled = how.pool(fill_untaught(votes, weights), weights)
     return decode(split(pooled, votes.lengths), votes.labels)
+
+
+def ask(ensemble: TeacherEnsemble, docs: Sequence[Doc], *, batch_size: int = 250) -> Votes:
+    """All votes on a corpus.
+
+    ensemble (TeacherEnsemble): Whose teachers are asked; in small batches, so that a run that is
+        stopped keeps the answers it has where they are cached.
+    docs (Sequence[Doc]): One or more.
+    batch_size (int): Documents at once.
+    RETURNS (Votes): As of one batch.
+    """
+    parts = [ensemble.predict(docs[i : i + batch_size]) for i in range(0, len(docs), batch_size)]
+    return parts[0]._replace(
+        probs=np.concatenate([part.probs for part in parts], axis=1),
+        lengths=tuple(length for part in parts for length in part.lengths),
+    )
+
+
+def direct_transfer(systems: Mapping[str, Any], teachers: Sequence[str]) -> dict[str, float]:
+    """F1 of single teachers: their mean, and the best one of each language.
+
+    systems (Mapping[str, Any]): See `evaluate_systems`.
+    teachers (Sequence[str]): Which of them are teachers.
+    RETURNS (Dict[str, float]): "mean" and "oracle", which sees the scores; macro averages.
+    """
+    scores: dict[str, list[float]] = {}
+    for name in teachers:
+        for language, row in systems[name]["languages"].items():
+            scores.setdefault(language, []).append(row["micro"]["f1"])
+    return {
+        "mean": fmean(fmean(found) for found in scores.values()),
+        "oracle": fmean(max(found) for found in scores.values()),
+    }

@@ -18,6 +18,7 @@ from ..pipeline.find import find_xner, run_before
 from ..shards import write_bytes
 from ..silver import SPANS_KEY, has_silver
 from ..spans import blank_copy
+from ..teachers.base import Teacher
 from ..training.targets import targets
 from .calibration import expected_calibration_error, scored_spans
 
@@ -145,6 +146,20 @@ def _gold(
     rows = zip(target.argmax(axis=1), weights, strict=True)
     ents = [tags[column] if weight else "" for column, weight in rows]
     return Doc(doc.vocab, words=[token.text for token in doc], ents=ents)
+
+
+def temperature_of(teacher: Teacher, docs: Sequence[Doc]) -> float:
+    """The best temperature of any teacher, from its answers: their logarithms serve as logits.
+
+    teacher (Teacher): With temperature 1.
+    docs (Sequence[Doc]): As for `calibrate`.
+    RETURNS (float): See `fit_temperature`.
+    """
+    teacher.load()
+    probs = np.concatenate(teacher.distributions(docs))
+    pairs = [targets(Example(doc, doc), teacher.labels, {}) for doc in docs]
+    target, weights = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return fit_temperature(np.log(np.maximum(probs, 1e-7)), target, weights)
 
 
 def set_temperature(folder: Path, temperature: float) -> bool:

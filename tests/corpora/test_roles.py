@@ -45,3 +45,12 @@ def test_labels_must_not_go_round_by_another_target(sources, targets, fine):
         expected = pytest.raises(XnerError, match=r"X224.*hau.*one target at a time")
     with expected:
         check_student(sources, targets)
+
+
+def test_relatives_do_not_teach_each_other():
+    families = [["en", "de"], ["es", "pt", "fr"]]
+    sources = ["en", "es", "de", "pt", "zh"]
+    assert teachers_of("pt", sources, families=families) == ["en", "de", "zh"]
+    assert teachers_of("zh", sources, families=families) == ["en", "es", "de", "pt"]
+    with pytest.raises(XnerError, match="X223"):
+        teachers_of("en", ["en", "de"], families=families)

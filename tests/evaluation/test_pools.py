@@ -15,7 +15,8 @@ import spacy_xner.pipeline.teacher_ensemble as ensemble
 from spacy_xner.aggregate import Method, corpus_votes, read_votes
 from spacy_xner.ensemble.pooling import linear_pool, log_linear_pool
 from spacy_xner.ensemble.weights import make_fixed_weights, make_uniform_weights
-from spacy_xner.evaluation.pools import Combination, choose, combine, heat
+from spacy_xner.evaluation.combinations import combinations
+from spacy_xner.evaluation.pools import Combination, ask, choose, combine, direct_transfer, heat
 from spacy_xner.shards import write_docs
 
 ROOT = Path(__file__).parents[2]
@@ -176,3 +177,26 @@ def test_each_source_plays_the_target(project):
     report = run(project, targets="en de", test_name="dev")
     assert list(report["systems"]["en"]["languages"]) == ["de"]
     assert list(report["systems"]["uniform"]["languages"]) == ["en", "de"]
+
+
+def test_the_best_by_rank_take_part_in_the_selections():
+    tallies = {"a": 0.1, "b": 0.6, "c": 0.3}
+    found = combinations({"a": 1.0, "b": 1.0, "c": 1.0}, tallies)
+    assert found["NN-Rank, best 1"].teachers == ("b",)
+    assert found["NN-Rank, best 3, log-linear"].teachers == ("b", "c", "a")
+    assert "similarity, sentence" not in found
+    assert "similarity, sentence" in combinations(tallies, tallies, make_uniform_weights())
+
+
+def test_direct_transfer_is_the_mean_and_the_best_of_each_language():
+    def row(**scores):
+        return {"languages": {x: {"micro": {"f1": f1}} for x, f1 in scores.items()}}
+
+    systems = {"a": row(x=0.2, y=0.8), "b": row(x=0.6), "other": row(x=1.0, y=1.0)}
+    assert direct_transfer(systems, ["a", "b"]) == pytest.approx({"mean": 0.6, "oracle": 0.7})
+
+
+def test_votes_do_not_depend_on_the_batch(pipe, docs):
+    whole, parts = ask(pipe, docs), ask(pipe, docs, batch_size=1)
+    assert whole.lengths == parts.lengths
+    np.testing.assert_array_equal(whole.probs, parts.probs)

@@ -2,7 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from tqdm import tqdm
@@ -15,40 +15,12 @@ from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.docs import read_text
 from spacy_xner.corpora.roles import teachers_of
+from spacy_xner.ensemble.blocks import PoolName, WeightsName, pool_block, weights_block
 from spacy_xner.ensemble.build import build_ensemble, reuse_teachers, save_ensemble
-from spacy_xner.ensemble.language_weights import weights_for
-from spacy_xner.ensemble.nn_rank import select
-from spacy_xner.errors import Errors, XnerError
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
 
 app = typer.Typer(pretty_exceptions_enable=False)
-
-Block = dict[str, Any] | None
-KEPT = "config"
-POOLS = {"linear": "spacy-xner.LinearPool.v1", "log-linear": "spacy-xner.LogLinearPool.v1"}
-
-
-def pool_block(name: str) -> Block:
-    """The block of the ensemble's config for a pool; None keeps the config's."""
-    return None if name == KEPT else {"@misc": POOLS[name]}
-
-
-def weights_block(name: str, influence: Path, target: str, sources: list[str], top: int) -> Block:
-    """The block of the ensemble's config for weights; None keeps the config's.
-
-    Weights by language become plain numbers, so that a saved ensemble needs no other file.
-    """
-    if name not in ("similarity", "rank"):
-        if top:
-            found = {"key": "top", "value": top, "expected": f"0 with the weights '{name}'"}
-            raise XnerError(Errors.X308.format(**found))
-        return None if name == KEPT else {"@misc": f"spacy-xner.{name.capitalize()}Weights.v1"}
-    file = influence / f"{name}.json"
-    if not file.is_file():
-        raise XnerError(Errors.X439.format(path=file, name=name))
-    weights = select(weights_for(file, target, sources), top=top or None, equal=bool(top))
-    return {"@misc": "spacy-xner.FixedWeights.v1", "weights": weights}
 
 
 @command("annotate", group=app)
@@ -63,12 +35,10 @@ def annotate_targets(
     cache: Annotated[Path, typer.Option(help="Folder of the teachers' answers.")],
     influence: Annotated[Path, typer.Option(help="Folder of weights by target.")],
     weights: Annotated[
-        Literal["uniform", "confidence", "agreement", "similarity", "rank", "config"],
+        WeightsName,
         typer.Option(help="Who is heard; 'config' keeps the config's weights."),
     ],
-    pool: Annotated[
-        Literal["linear", "log-linear", "config"], typer.Option(help="How; 'config' as above.")
-    ],
+    pool: Annotated[PoolName, typer.Option(help="How; 'config' as above.")],
     top: Annotated[
         int, typer.Option(min=0, help="With 'similarity' and 'rank': the best sources, 0 for all.")
     ] = 0,

@@ -1,7 +1,7 @@
 """Weigh the source languages for each target, if the ensemble's weights need it."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from wasabi import msg
@@ -10,6 +10,7 @@ from spacy_xner.cli._app import command
 from spacy_xner.cli.similarity import rank, train
 from spacy_xner.cli.similarity import weights as similarity_weights
 from spacy_xner.encoders import local_encoder
+from spacy_xner.ensemble.blocks import WeightsName
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -21,7 +22,7 @@ def influence(
     sources: Annotated[str, typer.Option(help="Languages with labels.")],
     targets: Annotated[str, typer.Option(help="Languages without.")],
     weights: Annotated[
-        Literal["uniform", "confidence", "agreement", "similarity", "rank", "config"],
+        WeightsName,
         typer.Option(help="'similarity' and 'rank' need a file."),
     ],
     encoder: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],

@@ -1,5 +1,6 @@
 """Small documents, pipelines and a training config that several test modules share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,3 +172,14 @@ def project(tmp_path: Path, gold_docs: list[Doc]) -> Path:
     (tmp_path / "config.cfg").write_text(CONFIG, encoding="utf8")
     write_docs(tmp_path / "gold.spacy", gold_docs)
     return tmp_path
+
+
+@pytest.fixture
+def influence(tmp_path):
+    """A folder with weights by language for two targets."""
+    weights = {"sw": {"en": 1.0, "de": 0.0, "fr": 2.0}, "ha": {"en": 0.25, "de": 0.75, "fr": 0.0}}
+    file = {"version": 1, "targets": {name: {"weights": row} for name, row in weights.items()}}
+    (tmp_path / "influence").mkdir()
+    for name in ("rank", "similarity"):
+        (tmp_path / "influence" / f"{name}.json").write_text(json.dumps(file))
+    return tmp_path / "influence"

@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 import spacy
 from handmade import xner_pipeline
-from spacy import registry
 from typer.testing import CliRunner
 
 from spacy_xner.annotate import find_ensemble
-from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs
 from spacy_xner.silver import read_silver
 
@@ -23,46 +21,6 @@ def script(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture
-def influence(tmp_path):
-    weights = {"sw": {"en": 1.0, "de": 0.0, "fr": 2.0}, "ha": {"en": 0.25, "de": 0.75, "fr": 0.0}}
-    file = {"version": 1, "targets": {name: {"weights": row} for name, row in weights.items()}}
-    (tmp_path / "influence").mkdir()
-    for name in ("rank", "similarity"):
-        (tmp_path / "influence" / f"{name}.json").write_text(json.dumps(file))
-    return tmp_path / "influence"
-
-
-@pytest.mark.parametrize("name", ["uniform", "confidence", "agreement", "similarity", "rank"])
-def test_each_name_is_a_block(name, influence):
-    block = script("annotate").weights_block(name, influence, "sw", ["en", "de"], 0)
-    settings = {key: value for key, value in block.items() if key != "@misc"}
-    assert callable(registry.misc.get(block["@misc"])(**settings))
-
-
-def test_the_configs_own_blocks_can_be_kept(influence):
-    module = script("annotate")
-    assert module.weights_block("config", influence, "sw", ["en"], 0) is None
-    assert module.pool_block("config") is None
-    assert module.pool_block("linear") == {"@misc": "spacy-xner.LinearPool.v1"}
-
-
-@pytest.mark.parametrize("name", ["rank", "similarity"])
-def test_the_best_sources_are_heard_alike(name, influence):
-    block = script("annotate").weights_block(name, influence, "sw", ["en", "de", "fr"], 2)
-    assert block["weights"] == {"en": 0.5, "de": 0.0, "fr": 0.5}
-
-
-def test_nobody_is_best_where_all_are_alike(influence):
-    with pytest.raises(XnerError, match=r"X308.*top = 2.*uniform"):
-        script("annotate").weights_block("uniform", influence, "sw", ["en"], 2)
-
-
-def test_weights_that_nobody_made(tmp_path):
-    with pytest.raises(XnerError, match=r"X439.*influence"):
-        script("annotate").weights_block("rank", tmp_path, "sw", ["en"], 0)
 
 
 @pytest.mark.parametrize("weights", ["uniform", "confidence", "agreement"])

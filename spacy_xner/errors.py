@@ -229,11 +229,6 @@ class Errors(metaclass=_WithCodes):
     )
     X308 = "Found {key} = {value}, expected {expected}. Change it in the config."
 
-    X309 = (
-        "Found the batch size {found} in '{path}', expected a number of tokens to derive the "
-        "number of steps from. Set [training.batcher] size, or use 'spacy train' with max_steps."
-    )
-
     X310 = (
         "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
         "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
@@ -242,6 +237,10 @@ class Errors(metaclass=_WithCodes):
         "Found no installation of PyTorch, expected one because the config names "
         "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
         "'Adam.v1' instead."
+    )
+    X313 = (
+        "Cannot load the tokenizer of '{name}' ({reason}). Expected a local folder or the hub name "
+        "of a model. Set 'paths.encoder' or [training.batcher.get_length] tokenizer."
     )
     X316 = (
         "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "

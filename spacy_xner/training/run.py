@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from spacy.tokens import Doc
-from spacy.util import load_config
+from spacy.training import Example
+from spacy.util import load_config, registry
 from spacy.vocab import Vocab
 
 from ..corpora.leakage import check_leakage
@@ -19,21 +20,24 @@ from ..hashing import hash_file, hash_folder, strings
 from ..shards import read_docs, spacy_files, write_bytes
 from .corpus import corpus_paths
 
+Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
+
 STAMP = "train.json"
 # A new output layer on a pretrained encoder needs about a hundred updates to find the entities at
 # all; a corpus of a few hundred sentences is passed over more often to get there.
 MIN_STEPS = 150
 
 
-def count_steps(lengths: Sequence[int], *, epochs: float, batch_words: int) -> int:
+def count_steps(batcher: Batcher, docs: Sequence[Doc], *, epochs: float) -> int:
     """How many updates some epochs need.
 
-    lengths (Sequence[int]): Tokens of each document.
-    epochs (float): Passes over the corpus; padding counts as part of it.
-    batch_words (int): Tokens a batch, padding included.
+    batcher (Batcher): The training's.
+    docs (Sequence[Doc]): The corpus; a shuffled one may give a batch more or less.
+    epochs (float): Passes over it.
     RETURNS (int): `MIN_STEPS` or more.
     """
-    return max(MIN_STEPS, round(epochs * sum(lengths) / batch_words))
+    batches = sum(1 for _ in batcher(Example(doc, doc) for doc in docs))
+    return max(MIN_STEPS, round(epochs * batches))
 
 
 def training_docs(corpus: Mapping[str, Any]) -> Iterator[Doc]:
@@ -58,7 +62,7 @@ def train_pipeline(
 ) -> bool:
     """Run `spacy train` unless the folder holds the result of the same run.
 
-    config (Path): A training config with a padded batcher, as those in configs/.
+    config (Path): A training config, as those in configs/.
     output (Path): Folder of `model-best` and `model-last`.
     overrides (Mapping[str, Any]): As on the command line of `spacy train`, without the dashes.
     epochs (float): Sets `training.max_steps`, with `MIN_STEPS` as the least, and two evaluations a
@@ -68,8 +72,8 @@ def train_pipeline(
     gpu_id (int): -1 for the CPU.
     RETURNS (bool): False if nothing was to be done.
     RAISES (XnerError): X601 if a path is missing, X607 for a malformed config, X308 if a path is
-        not set, X309 if the batch size is no number, X206 if evaluation sentences are among the
-        training text, and what reading the corpus raises.
+        not set, X206 if evaluation sentences are among the training text, and what reading the
+        corpus raises.
     """
     from spacy.cli.train import train
 
@@ -86,10 +90,9 @@ def train_pipeline(
     if against:
         evaluation = (doc.text for path in against for doc in read_docs(path, Vocab()))
         check_leakage((doc.text for doc in docs), evaluation)
-    size = found.get("training", {}).get("batcher", {}).get("size")
-    if not isinstance(size, int):
-        raise XnerError(Errors.X309.format(path=config, found=size))
-    steps = count_steps([len(doc) for doc in docs], epochs=epochs, batch_words=size)
+    with config_errors(config):
+        batcher = registry.resolve({"it": found.get("training", {}).get("batcher")})["it"]
+    steps = count_steps(batcher, docs, epochs=epochs)
     settings = {
         "training.max_steps": steps,
         "training.eval_frequency": max(1, steps // 2),

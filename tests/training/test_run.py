@@ -3,6 +3,7 @@ import json
 import pytest
 import spacy
 from spacy.tokens import Doc
+from spacy.training.batchers import configure_minibatch_by_padded_size
 from spacy.vocab import Vocab
 
 from spacy_xner.errors import XnerError
@@ -16,13 +17,11 @@ def docs(*sizes):
     return [Doc(Vocab(), words=["a"] * size) for size in sizes]
 
 
-@pytest.mark.parametrize(
-    ("epochs", "batch_words", "steps"),
-    [(1, 10, 600), (2.5, 10, 1500), (0, 10, 150), (1, 10_000, 150)],
-)
-def test_count_steps(epochs, batch_words, steps):
+@pytest.mark.parametrize(("epochs", "steps"), [(1, 300), (2.5, 750), (0, 150), (0.1, 150)])
+def test_count_steps(epochs, steps):
     assert MIN_STEPS == 150
-    assert count_steps([1000, 2000, 3000], epochs=epochs, batch_words=batch_words) == steps
+    batcher = configure_minibatch_by_padded_size(size=20, buffer=8, discard_oversize=False)
+    assert count_steps(batcher, docs(*[10] * 600), epochs=epochs) == steps
 
 
 @pytest.mark.parametrize(
@@ -80,9 +79,10 @@ def test_steps_follow_from_epochs(project, calls):
     start(project, epochs=1)
     assert calls[0]["training.max_steps"] == MIN_STEPS
     assert calls[0]["training.eval_frequency"] == MIN_STEPS // 2
-    words = sum(len(doc) for doc in read_docs(project / "gold.spacy", Vocab()))
+    batcher = configure_minibatch_by_padded_size(size=100, buffer=32, discard_oversize=False)
+    batches = list(batcher(read_docs(project / "gold.spacy", Vocab())))
     start(project, epochs=1000)
-    assert calls[1]["training.max_steps"] == round(1000 * words / 100)
+    assert calls[1]["training.max_steps"] == 1000 * len(batches)
 
 
 def test_overrides_go_before_epochs(project, calls):
@@ -149,11 +149,11 @@ def test_evaluation_sentences_among_the_training_text(project, calls, gold_docs)
         start(project, against=[other])
 
 
-@pytest.mark.parametrize("size", ["null", '"many"'])
-def test_no_batch_size(project, calls, size):
+@pytest.mark.parametrize("batcher", ["spacy.batch_by_nothing.v1", "null"])
+def test_no_batcher(project, calls, batcher):
     config = project / "config.cfg"
-    config.write_text(config.read_text().replace("size = 100", f"size = {size}", 1))
-    with pytest.raises(XnerError, match="X309.*config.cfg.*batcher"):
+    config.write_text(config.read_text().replace("spacy.batch_by_padded.v1", batcher, 1))
+    with pytest.raises(XnerError, match=r"X607.*config\.cfg"):
         start(project)
     assert not calls
 

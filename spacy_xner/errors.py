@@ -1,8 +1,8 @@
 """The catalogue of error messages: what was found, what was expected, what to change.
 
 Numbers are stable, so that a message can be searched for. Ranges: X0 labels, decoding and silver;
-X1 encoders; X2 corpora and assets; X3 trainable components and training; X4 teachers and the ensemble;
-X5 evaluation; X6 the command line.
+X1 encoders; X2 corpora and assets; X3 trainable components and training; X4 teachers and the
+ensemble; X5 evaluation; X6 the command line.
 """
 
 from collections.abc import Iterator

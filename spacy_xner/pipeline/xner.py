@@ -1,6 +1,6 @@
 """`xner`: a trainable recogniser that learns from label distributions and scores its entities."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -20,10 +20,7 @@ from ..labels import iob2_tags, map_label
 from ..ml.losses import Loss, softmax
 from ..spans import set_scored_spans
 from ..training.targets import label_names, targets
-
-# Longer documents are read in pieces of so many tokens: a transformer would run all windows of a
-# document at once, at 62 KB a token.
-LONGEST = 2000
+from .reading import read_rows
 
 DEFAULT_CONFIG = """
 [model]
@@ -223,34 +220,8 @@ class Xner(TrainablePipe):
     def _read(
         self, docs: Iterable[Doc], finish: Callable[[Floats2d], Floats2d]
     ) -> list[NDArray[np.float64]]:
-        docs = list(docs)
-        pieces = [(i, piece) for i, doc in enumerate(docs) for piece in self._pieces(doc)]
-        answers: list[Any] = [None] * len(pieces)
-        for batch in self._length_batches([piece for _, piece in pieces]):
-            logits = self.model.predict([pieces[j][1] for j in batch])
-            for j, rows in zip(batch, logits, strict=True):
-                answers[j] = self.model.ops.to_numpy(finish(rows)).astype(np.float64)
-        results = [[np.zeros((0, len(iob2_tags(self.labels))))] for _ in docs]
-        for (i, _), rows in zip(pieces, answers, strict=True):
-            results[i].append(rows)
-        return [np.concatenate(parts) for parts in results]
-
-    def _pieces(self, doc: Doc) -> list[Doc]:
-        """The document itself, or pieces of at most `LONGEST` tokens; none if it has no token."""
-        if len(doc) <= LONGEST:
-            return [doc] if len(doc) else []
-        return [doc[start : start + LONGEST].as_doc() for start in range(0, len(doc), LONGEST)]
-
-    def _length_batches(self, docs: Sequence[Doc]) -> Iterator[list[int]]:
-        """Documents of like length together: padding is work that nobody asked for."""
-        batch: list[int] = []
-        for i in sorted(range(len(docs)), key=lambda i: len(docs[i])):
-            if batch and len(docs[i]) * (len(batch) + 1) > self.batch_words:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
+        width = len(iob2_tags(self.labels))
+        return read_rows(self.model, docs, finish, width=width, batch_words=self.batch_words)
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[NDArray[np.float64]]) -> None:
         """Decode distributions and write entities with their probabilities.

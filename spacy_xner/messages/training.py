@@ -51,3 +51,17 @@ class TrainingMessages:
         "doc.spans), expected the entities of each teacher for agreement = {value}. Annotate again "
         "with keep_votes = true in the ensemble, or set agreement to 0."
     )
+    X320 = (
+        "Found no similarity of words in the annotations of '{text}', expected it because the "
+        "setting 'pairs' is set. Annotate with teachers that have an evaluator and with "
+        "keep_similarity = true in the ensemble, or set [components.xner] pairs to null."
+    )
+    X321 = (
+        "Found similarity vectors of the widths {found} in one batch, expected one width: their "
+        "annotations come from different evaluators. Annotate all texts with the same teachers, or "
+        "train a student for each target."
+    )
+    X322 = (
+        "Found an architecture without the parts {missing} for '{name}', expected them because the "
+        "setting 'pairs' is set. Use 'spacy-xner.SoftTagger.v1', or set 'pairs' to null."
+    )

@@ -1,50 +1,62 @@
-"""Which word pairs of a batch teach: seeded, balanced, and never all of them."""
+"""Pairs of words for the similarity task: seeded, balanced, drawn anew for each batch."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ml.pairs import Pairs
+
+NOBODY = -1
+
+
+def tag_classes(target: NDArray[np.floating], weights: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The most probable tag of each token, or -1 for one that teaches nothing.
+
+    target (Array of shape (tokens, tags)): Gold tags or the teachers' distributions.
+    weights (Array of shape (tokens,)): 0 for a token without annotation.
+    RETURNS (Array[int] of shape (tokens,)): Columns.
+    """
+    if not len(target):
+        return np.zeros(0, dtype=np.int64)
+    return np.where(weights > 0, target.argmax(axis=1), NOBODY)
+
 
 def sample_pairs(
-    classes: NDArray[np.integer], limit: int, random: np.random.Generator
-) -> NDArray[np.intp]:
-    """Pairs of tokens, as many of one class as of two.
+    classes: NDArray[np.int64], *, max_pairs: int, random: np.random.Generator
+) -> Pairs:
+    """Pairs among all tokens of a batch, within and across sentences and documents.
 
-    Each token in turn, in random order, is given one partner of its own class and one of another,
-    so that all tokens are heard, and pairs may lie across sentences and documents. Time and memory
-    are in proportion to tokens and pairs.
+    Every token is the first of as many pairs as any other, or of one fewer. Its partners are in
+    turn one of the same tag and one of another. That other tag is drawn first, each alike, so that
+    classes of entities meet each other and not only O. A token that is alone with its tag is paired
+    with other tags only, and where there is one tag all pairs are of that. Memory grows with tokens
+    and pairs, never with their product.
 
-    classes (Array[int] of shape (tokens,)): A token of a negative class takes part in no pair.
-    limit (int): The most pairs.
-    random (Generator): Draws.
-    RETURNS (Array[int] of shape (pairs, 2)): Numbers of tokens, the smaller first, no pair twice,
-        the pairs of one class before the others.
+    classes (Array[int] of shape (tokens,)): Tags; -1 for tokens that take part in no pair.
+    max_pairs (int): So many at most; fewer where there are not as many different ones.
+    random (Generator): Decides everything.
+    RETURNS (Pairs): No token is paired with itself. A pair may come more than once.
     """
-    counted = np.flatnonzero(classes >= 0)
-    _, found = np.unique(classes[counted], return_inverse=True)
-    order = np.argsort(found, kind="stable")
-    counts = np.bincount(found)
-    if limit < 2 or len(counts) < 2:
-        return np.zeros((0, 2), dtype=np.intp)
-    # Positions in the order of classes: a class is a range of them.
-    sizes = np.repeat(counts, counts)
-    starts = np.repeat(np.cumsum(counts) - counts, counts)
-    total, half = len(order), limit // 2
-    rounds = -(-half // total)
-    first = np.concatenate([random.permutation(total) for _ in range(rounds)])[:half]
-    shared = first[sizes[first] > 1]
-    step = 1 + random.integers(sizes[shared] - 1)
-    same = starts[shared] + (shared - starts[shared] + step) % sizes[shared]
-    other = random.integers(total - sizes[first])
-    other += np.where(other >= starts[first], sizes[first], 0)
-    both = [_distinct(shared, same, random), _distinct(first, other, random)]
-    fewer = min(len(both[0]), len(both[1]))
-    pairs = np.concatenate([rows[:fewer] for rows in both])
-    return np.sort(counted[order[pairs]], axis=1)
+    known = np.flatnonzero(classes != NOBODY)
+    count = min(max_pairs, len(known) * (len(known) - 1) // 2)
+    if count <= 0:
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+    # `own` is each token's class from 0; `order` has the tokens class by class.
+    _, own, sizes = np.unique(classes[known], return_inverse=True, return_counts=True)
+    order = np.argsort(own, kind="stable")
+    starts = np.cumsum(sizes) - sizes
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order)) - starts[own[order]]
 
-
-def _distinct(
-    first: NDArray[np.intp], second: NDArray[np.intp], random: np.random.Generator
-) -> NDArray[np.intp]:
-    """No pair twice, in random order."""
-    rows = np.sort(np.stack([first, second], axis=1), axis=1)
-    return random.permutation(np.unique(rows, axis=0))
+    first = np.resize(random.permutation(len(known)), count)
+    # Odd and even, and the other way about in the next round: each token has both.
+    turn = (np.arange(count) % len(known) + np.arange(count) // len(known)) % 2 == 0
+    mine = own[first]
+    alike = (sizes[mine] > 1) & (turn | (len(sizes) == 1))
+    # The same tag: another token of it, so many places further round.
+    step = 1 + (random.random(count) * (sizes[mine] - 1)).astype(np.intp)
+    same = starts[mine] + (place[first] + step) % sizes[mine]
+    # Another tag.
+    other = (mine + 1 + (random.random(count) * (len(sizes) - 1)).astype(np.intp)) % len(sizes)
+    different = starts[other] + (random.random(count) * sizes[other]).astype(np.intp)
+    second = order[np.where(alike, same, different)]
+    return known[first], known[second]

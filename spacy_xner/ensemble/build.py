@@ -23,6 +23,8 @@ def build_ensemble(
     label_map: Mapping[str, str] | None = None,
     weights: Mapping[str, Any] | None = None,
     pool: Mapping[str, Any] | None = None,
+    evaluators: Mapping[str, str] | None = None,
+    keep_similarity: bool = False,
 ) -> Language:
     """Add a block for each teacher to the config's `teacher_ensemble` and make the pipeline.
 
@@ -31,6 +33,9 @@ def build_ensemble(
     span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
     label_map (Mapping[str, str]): For all teachers added here.
     weights, pool (Optional[Mapping[str, Any]]): Blocks in place of the config's.
+    evaluators (Mapping[str, str]): Path or package of a similarity evaluator, by name of teacher;
+        teachers may also have one in their own pipeline.
+    keep_similarity (bool): Write what the evaluators say; False leaves it to the config.
     RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
     RAISES (XnerError): X601 if there is no config, X607 if it cannot be used, X002 for a label map
         that names another class.
@@ -45,6 +50,8 @@ def build_ensemble(
     settings: dict[str, Any] = found["components"][COMPONENT]
     settings.setdefault("teachers", {})
     settings |= {key: dict(x) for key, x in (("weights", weights), ("pool", pool)) if x}
+    if keep_similarity:
+        settings["keep_similarity"] = True
     if label_map and "labels" in settings:
         check_label_map(label_map, settings["labels"])
     kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers or {}}
@@ -54,6 +61,7 @@ def build_ensemble(
                 "@misc": f"spacy-xner.{kind}.v1",
                 "path": path,
                 "label_map": dict(label_map or {}),
+                "evaluator": (evaluators or {}).get(name),
             }
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)

@@ -130,3 +130,16 @@ class EnsembleMessages:
         "Found no source for the target '{target}' besides itself, expected at least one. Add the "
         "text of another language as name=path."
     )
+    X440 = (
+        "Found no similarity evaluator among the teachers {teachers}, expected one or more because "
+        "of keep_similarity = true. Give a teacher an 'evaluator', train teachers with "
+        "configs/teacher_evaluator.cfg, or set keep_similarity to false."
+    )
+    X441 = (
+        "Found the components {found} in the evaluator '{path}', expected a 'similarity_evaluator' "
+        "among them. Train it with configs/evaluator.cfg, or change the path."
+    )
+    X442 = (
+        "Found vectors of the shapes {found} from the evaluator of the teacher '{name}', expected "
+        "one row of the same width for each of {expected} tokens. Correct the teacher."
+    )

@@ -13,6 +13,8 @@ from ..pipeline.teacher_ensemble import TeacherEnsemble
 from ..teachers.base import Teacher
 
 COMPONENT = "teacher_ensemble"
+# The folder of the project's evaluators, beside that of its teachers.
+EVALUATORS = "evaluators"
 
 
 def build_ensemble(
@@ -65,6 +67,35 @@ def build_ensemble(
             }
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)
+
+
+def trains_evaluator(config: Path) -> bool:
+    """Is there a similarity evaluator in a training config, or in that of a saved pipeline?
+
+    config (Path): A config.
+    RAISES (XnerError): X601 if there is none, X607 if it cannot be read.
+    """
+    if not config.is_file():
+        raise XnerError(Errors.X601.format(path=config))
+    with config_errors(config):
+        blocks = load_config(config).get("components", {}).values()
+    return any(block.get("factory") == "similarity_evaluator" for block in blocks)
+
+
+def evaluators_of(teachers: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Where the evaluators of some teachers lie, of those that have none in their own pipeline.
+
+    teachers (Mapping[str, str]): Folders of pipelines by name.
+    folder (Path): Of pipelines with an evaluator: <name>/model-last.
+    RETURNS (Dict[str, str]): By name of teacher.
+    RAISES (XnerError): See `trains_evaluator`.
+    """
+    found = {name: folder / name / "model-last" for name in teachers}
+    return {
+        name: str(path)
+        for name, path in found.items()
+        if path.is_dir() and not trains_evaluator(Path(teachers[name]) / "config.cfg")
+    }
 
 
 def reuse_teachers(ensemble: TeacherEnsemble, known: dict[str, Teacher]) -> None:

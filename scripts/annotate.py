@@ -2,7 +2,7 @@
 
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from tqdm import tqdm
@@ -16,7 +16,13 @@ from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.docs import read_text
 from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.ensemble.blocks import PoolName, WeightsName, pool_block, weights_block
-from spacy_xner.ensemble.build import build_ensemble, reuse_teachers, save_ensemble
+from spacy_xner.ensemble.build import (
+    EVALUATORS,
+    build_ensemble,
+    evaluators_of,
+    reuse_teachers,
+    save_ensemble,
+)
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
 
@@ -46,12 +52,23 @@ def annotate_targets(
         Literal["none", "vote", "bea", "bea2", "sequence"],
         typer.Option(help="Aggregate the votes on all text of a target in place of the pool."),
     ] = "none",
+    evaluators: Annotated[
+        Literal["true", "false"], typer.Option(help="Write the similarity of words as well.")
+    ] = "false",
     limit: Annotated[int, typer.Option(help="Sentences a target at most, 0 for all.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
-    """Annotate; a target that was annotated by the same teachers is left alone."""
+    """Annotate; a target that was annotated by the same teachers is left alone.
+
+    A teacher's evaluator is the one in the folder 'evaluators' beside the teachers, if it is there,
+    else the one in its own pipeline.
+    """
     setup_gpu(gpu_id)
     paths = {source: str(teachers / source / "model-last") for source in sources.split()}
+    asked: dict[str, Any] = {}
+    if evaluators == "true":
+        beside = evaluators_of(paths, teachers.with_name(EVALUATORS))
+        asked = {"keep_similarity": True, "evaluators": beside}
     # An aggregator reads what was pooled, and its own silver takes that one's place.
     pooled = output if aggregate == "none" else output.with_name(f"{output.name}-pooled")
     # Before anything is replaced: a source without a weight ends the run here.
@@ -63,7 +80,7 @@ def annotate_targets(
     known: dict[str, Teacher] = {}
     for target, block in blocks.items():
         heard = {name: paths[name] for name in teachers_of(target, sources.split())}
-        nlp = build_ensemble(config, heard, weights=block, pool=pool_block(pool))
+        nlp = build_ensemble(config, heard, weights=block, pool=pool_block(pool), **asked)
         pipe = find_ensemble(nlp)
         reuse_teachers(pipe, known)
         save_ensemble(nlp, ensemble / target)

@@ -42,6 +42,7 @@ def evaluate(
     known: dict[str, Teacher] = {}
     for nlp in ensembles.values():
         reuse_teachers(find_ensemble(nlp), known)
+        find_ensemble(nlp).keep_similarity = False  # nobody reads it here
     docs = {target: list(read_docs(path, pupil.vocab)) for target, path in paths.items()}
     report = evaluate_systems(ensembles, {STUDENT: pupil}, docs, labels.split())
     models = {f"ensemble for {target}": nlp for target, nlp in ensembles.items()}

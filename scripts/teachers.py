@@ -12,6 +12,7 @@ from wasabi import msg
 
 from spacy_xner.cli._app import command
 from spacy_xner.encoders import encoder_path
+from spacy_xner.ensemble.build import EVALUATORS, trains_evaluator
 from spacy_xner.evaluation.temperature import set_temperature
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -32,8 +33,17 @@ def teachers(
     calibrate: Annotated[
         Literal["true", "false"], typer.Option(help="Fit temperatures to the development sets.")
     ] = "false",
+    evaluators: Annotated[
+        Literal["true", "false"], typer.Option(help="Train similarity evaluators as well.")
+    ] = "false",
+    evaluator_config: Annotated[
+        Path, typer.Option(help="Config of the evaluators, if the teachers' has none.")
+    ] = Path("configs/evaluator.cfg"),
 ) -> None:
     """Train the teachers; one that was trained from the same inputs is left alone.
+
+    Evaluators lie beside the teachers, in a folder 'evaluators', unless the config of the teachers
+    trains both tasks in one pipeline.
 
     A temperature depends on the trained model and the development set alone, so that fitting it
     again changes nothing.
@@ -43,14 +53,20 @@ def teachers(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
 
+    trained = {config: output}
+    if evaluators == "true" and not trains_evaluator(config):
+        trained[evaluator_config] = output.with_name(EVALUATORS)
+
     def run(language: str) -> tuple[str, int]:
         dev, model = corpus / f"{language}-dev.spacy", output / language / "model-last"
-        arguments = ["train", str(config), "--output", str(output / language)]
-        arguments += ["--epochs", str(epochs), "--gpu-id", str(gpu_id)]
-        arguments += ["--paths.train", str(corpus / f"{language}-train.spacy")]
-        arguments += ["--paths.dev", str(dev)]
-        arguments += ["--paths.encoder", encoder_path(encoder, built), "--system.seed", str(seed)]
-        steps = [arguments]
+        fixed = ["--epochs", str(epochs), "--gpu-id", str(gpu_id)]
+        fixed += ["--paths.train", str(corpus / f"{language}-train.spacy")]
+        fixed += ["--paths.dev", str(dev)]
+        fixed += ["--paths.encoder", encoder_path(encoder, built), "--system.seed", str(seed)]
+        steps = [
+            ["train", str(path), "--output", str(folder / language), *fixed]
+            for path, folder in trained.items()
+        ]
         if calibrate == "true":
             steps.append(["calibrate", str(model), str(dev), "--gpu-id", str(gpu_id)])
         output.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ name it is glued to; the classes share the rest by their mean masses, and the pa
 entity decides between B and I. B and I columns are never averaged with each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,23 +30,62 @@ def project_tokens(
     if len(distribution) != len(source):
         expected = (len(source), distribution.shape[1])
         raise XnerError(Errors.X003.format(found=distribution.shape, expected=expected))
-    source_offsets, target_offsets = _offsets(source), _offsets(target)
+    source_offsets, target_offsets = _checked_offsets(source, target)
     if source_offsets == target_offsets:
         return distribution
-    if source.text.rstrip() != target.text.rstrip():
-        raise XnerError(Errors.X405.format(source=source.text[:60], target=target.text[:60]))
     result = np.zeros((len(target), distribution.shape[1]))
-    first = 0
-    for i, (start, end) in enumerate(target_offsets):
-        while first < len(source_offsets) and source_offsets[first][1] <= start:
-            first += 1
-        parts, last = [], first
-        while last < len(source_offsets) and source_offsets[last][0] < end:
-            opens_here = source_offsets[last][0] >= start
-            parts.append(distribution[last] if opens_here else _continued(distribution[last]))
-            last += 1
+    for i, touched in enumerate(_overlaps(source_offsets, target_offsets)):
+        start = target_offsets[i][0]
+        parts = [
+            distribution[j] if source_offsets[j][0] >= start else _continued(distribution[j])
+            for j in touched
+        ]
         result[i] = _merged(parts) if parts else _certain_outside(distribution.shape[1])
     return result
+
+
+def project_vectors(vectors: NDArray[np.float64], source: Doc, target: Doc) -> NDArray[np.float64]:
+    """Give the target's tokens the vectors of the source's tokens.
+
+    vectors (Array of shape (source tokens, width)): Any.
+    source, target (Doc): The same text, possibly in other tokens.
+    RETURNS (Array of shape (target tokens, width)): A token that several source tokens touch has
+        the mean of their vectors, with the mean of their lengths; one that none touches has zeros.
+    RAISES (XnerError): X405 if the texts differ.
+    """
+    source_offsets, target_offsets = _checked_offsets(source, target)
+    if source_offsets == target_offsets:
+        return vectors
+    result = np.zeros((len(target), vectors.shape[1]))
+    for row, touched in zip(result, _overlaps(source_offsets, target_offsets), strict=True):
+        if len(touched) == 1:
+            row[:] = vectors[touched[0]]
+        elif touched:
+            parts = vectors[touched.start : touched.stop]
+            mean, length = parts.mean(axis=0), np.linalg.norm(parts, axis=1).mean()
+            row[:] = mean * (length / max(float(np.linalg.norm(mean)), 1e-12))
+    return result
+
+
+def _checked_offsets(source: Doc, target: Doc) -> tuple[list[tuple[int, int]], ...]:
+    found = (_offsets(source), _offsets(target))
+    if found[0] != found[1] and source.text.rstrip() != target.text.rstrip():
+        raise XnerError(Errors.X405.format(source=source.text[:60], target=target.text[:60]))
+    return found
+
+
+def _overlaps(
+    source: Sequence[tuple[int, int]], target: Sequence[tuple[int, int]]
+) -> Iterator[range]:
+    """The source tokens that each target token touches."""
+    first = 0
+    for start, end in target:
+        while first < len(source) and source[first][1] <= start:
+            first += 1
+        last = first
+        while last < len(source) and source[last][0] < end:
+            last += 1
+        yield range(first, last)
 
 
 def _offsets(doc: Doc) -> list[tuple[int, int]]:

@@ -23,6 +23,8 @@ KEY = "xner"
 SPANS_KEY = "silver"
 # One byte a probability costs 15.5 bytes a token in a DocBin, float16 23.4 and float32 46.
 LEVELS = 255
+# One signed byte a component: cosines come back within about 0.01 (docs/silver-format.md).
+STEPS = 127
 
 
 class Silver(NamedTuple):
@@ -33,6 +35,8 @@ class Silver(NamedTuple):
     token_weights: Array of shape (tokens,), in [0, 1].
     doc_weight: In [0, 1].
     teacher_weights: Name of each teacher and its mean weight over the document's tokens.
+    similarity: Array of shape (tokens, width), or None. Inner products of rows are the pooled
+        cosines of the teachers' similarity evaluators, see `ensemble/pair_pooling.py`.
     """
 
     labels: tuple[str, ...]
@@ -40,6 +44,7 @@ class Silver(NamedTuple):
     token_weights: NDArray[np.float64]
     doc_weight: float
     teacher_weights: dict[str, float]
+    similarity: NDArray[np.float64] | None = None
 
 
 def write_silver(doc: Doc, silver: Silver) -> None:
@@ -64,6 +69,12 @@ def write_silver(doc: Doc, silver: Silver) -> None:
         "teachers": list(silver.teacher_weights),
         "teacher_weights": [float(weight) for weight in silver.teacher_weights.values()],
     }
+    if silver.similarity is not None:
+        if len(silver.similarity) != len(doc):
+            found = silver.similarity.shape
+            raise XnerError(Errors.X003.format(found=found, expected=(len(doc), "width")))
+        steps = np.rint(np.clip(silver.similarity, -1.0, 1.0) * STEPS).astype(np.int8)
+        doc.user_data[KEY] |= {"similarity": steps.tobytes(), "similarity_width": steps.shape[1]}
 
 
 def has_silver(doc: Doc) -> bool:
@@ -98,6 +109,7 @@ def read_silver(doc: Doc) -> Silver:
             _from_bytes(data["token_weights"], shape[:1]) / LEVELS,
             doc_weight,
             dict(zip(data["teachers"], map(float, data["teacher_weights"]), strict=True)),
+            _read_similarity(data, len(doc)) if "similarity" in data else None,
         )
     except (KeyError, TypeError, ValueError) as err:
         raise XnerError(Errors.X005.format(reason=str(err))) from err
@@ -106,7 +118,9 @@ def read_silver(doc: Doc) -> Silver:
 def slice_silver(silver: Silver, start: int, end: int) -> Silver:
     """The silver annotations of the tokens from start to end (exclusive)."""
     return silver._replace(
-        distribution=silver.distribution[start:end], token_weights=silver.token_weights[start:end]
+        distribution=silver.distribution[start:end],
+        token_weights=silver.token_weights[start:end],
+        similarity=None if silver.similarity is None else silver.similarity[start:end],
     )
 
 
@@ -163,3 +177,8 @@ def _round_rows(distribution: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 def _from_bytes(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.frombuffer(data, dtype=np.uint8).reshape(shape).astype(np.float64)
+
+
+def _read_similarity(data: Mapping[str, Any], length: int) -> NDArray[np.float64]:
+    steps = np.frombuffer(data["similarity"], dtype=np.int8)
+    return steps.reshape(length, int(data["similarity_width"])).astype(np.float64) / STEPS

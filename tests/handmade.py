@@ -68,6 +68,21 @@ class HandTeacher:
         pass
 
 
+class PairTeacher(HandTeacher):
+    """Knows besides the direction of each word: {word: vector}; other words have zeros."""
+
+    has_evaluator = True
+
+    def __init__(self, knows, directions, **settings):
+        super().__init__(knows, **settings)
+        self.directions = directions
+
+    def vectors(self, docs):
+        width = len(next(iter(self.directions.values())))
+        rows = [[self.directions.get(t.text, [0.0] * width) for t in doc] for doc in docs]
+        return [np.array(found, dtype=float).reshape(-1, width) for found in rows]
+
+
 def votes(probs, *, taught=None):
     """Votes of teachers a, b, c ... from a nested list of shape (teachers, tokens, tags)."""
     probs = np.array(probs, dtype=float)
@@ -92,6 +107,22 @@ def save_ruler(folder: Path, names: dict[str, str], *, lang: str = "xx") -> str:
     return str(folder)
 
 
+SENTENCES = [
+    (["Ana", "met", "Bob", "in", "Lagos"], ["B-PER", "O", "B-PER", "O", "B-LOC"]),
+    (["Lagos", "is", "big"], ["B-LOC", "O", "O"]),
+]
+TINY = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "pretrained_vectors": None,
+    "width": 32,
+    "depth": 1,
+    "embed_size": 200,
+    "window_size": 1,
+    "maxout_pieces": 2,
+    "subword_features": True,
+}
+
+
 def xner_pipeline(
     *,
     static_vectors: int = 0,
@@ -106,12 +137,8 @@ def xner_pipeline(
     """
     spacy.util.fix_random_seed(seed)
     nlp = spacy.blank("xx")
-    sentences = [
-        (["Ana", "met", "Bob", "in", "Lagos"], ["B-PER", "O", "B-PER", "O", "B-LOC"]),
-        (["Lagos", "is", "big"], ["B-LOC", "O", "O"]),
-    ]
     if static_vectors:
-        words = sorted({word for s, _ in sentences for word in s})
+        words = sorted({word for s, _ in SENTENCES for word in s})
         random = np.random.default_rng(seed)
         for word in words:
             nlp.vocab.set_vector(word, random.normal(size=static_vectors).astype("f"))
@@ -131,27 +158,33 @@ def xner_pipeline(
         }
         tok2vec = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
     elif tok2vec is None:
-        tok2vec = {
-            "@architectures": "spacy.HashEmbedCNN.v2",
-            "pretrained_vectors": None,
-            "width": 32,
-            "depth": 1,
-            "embed_size": 200,
-            "window_size": 1,
-            "maxout_pieces": 2,
-            "subword_features": True,
-        }
+        tok2vec = TINY
     model = {"@architectures": "spacy-xner.SoftTagger.v1", "scale": 5.0, "tok2vec": tok2vec}
     nlp.add_pipe("xner", config={"model": model})
+    return _trained(nlp, updates)
+
+
+def _trained(nlp: Language, updates: int) -> Language:
     examples = [
         Example(Doc(nlp.vocab, words=words), Doc(nlp.vocab, words=words, ents=tags))
-        for words, tags in sentences
+        for words, tags in SENTENCES
     ]
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 0.01
     for _ in range(updates):
         nlp.update(examples, sgd=optimizer)
     return nlp
+
+
+def evaluator_pipeline(
+    *, updates: int = 25, seed: int = 0, similarity: str = "rescaled"
+) -> Language:
+    """A tiny trained `similarity_evaluator` on the sentences of `xner_pipeline`."""
+    spacy.util.fix_random_seed(seed)
+    nlp = spacy.blank("xx")
+    model = {"@architectures": "spacy-xner.PairEncoder.v1", "tok2vec": TINY, "width": 4}
+    nlp.add_pipe("similarity_evaluator", config={"model": model, "similarity": similarity})
+    return _trained(nlp, updates)
 
 
 def add_ensemble(nlp: Language, teachers: dict[str, dict], **settings):

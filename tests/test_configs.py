@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 from spacy.cli.train import train
-from tiny_checkpoint import save_tiny_checkpoint
+from tiny_checkpoint import WIDTH, save_tiny_checkpoint
 
+from spacy_xner.pipeline.find import find_evaluator, run_before
 from spacy_xner.shards import write_docs
+from spacy_xner.silver import read_silver, write_silver
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.cfg"))
-TRAINING = [path for path in CONFIGS if path.stem != "ensemble"]
+TRAINING = [path for path in CONFIGS if path.stem not in ("ensemble", "evaluator")]
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +21,15 @@ def encoder(tmp_path_factory):
     return save_tiny_checkpoint(tmp_path_factory.mktemp("encoder"))
 
 
+def with_similarity(doc):
+    rows = np.eye(5)[read_silver(doc).distribution.argmax(axis=1)]
+    write_silver(doc, read_silver(doc)._replace(similarity=rows))
+    return doc
+
+
 def test_all_configs_are_covered():
-    names = ["baseline_ner", "ensemble", "student", "student_cnn", "teacher"]
+    names = ["baseline_ner", "ensemble", "evaluator", "student", "student_cnn", "student_mtmt"]
+    names += ["teacher", "teacher_evaluator"]
     assert [path.stem for path in CONFIGS] == names
 
 
@@ -28,7 +38,9 @@ def test_all_configs_are_covered():
 def test_config_trains_on_gold_and_on_silver(
     config, kind, encoder, gold_docs, make_silver, tmp_path
 ):
-    docs = gold_docs if kind == "gold" else [make_silver(doc) for doc in gold_docs]
+    if (config.stem, kind) == ("student_mtmt", "gold"):
+        pytest.skip("gold entities have no similarity: tests/pipeline/test_xner_pairs.py")
+    docs = gold_docs if kind == "gold" else [with_similarity(make_silver(doc)) for doc in gold_docs]
     write_docs(tmp_path / "train.spacy", docs)
     write_docs(tmp_path / "dev.spacy", gold_docs)
     overrides = {
@@ -39,10 +51,38 @@ def test_config_trains_on_gold_and_on_silver(
         "training.eval_frequency": 20,
         "training.optimizer.learn_rate.initial_rate": 0.005,
     }
+    if config.stem == "teacher_evaluator":
+        overrides["system.width"] = WIDTH
     train(config, tmp_path / "out", overrides=overrides)
     nlp = spacy.load(tmp_path / "out" / "model-last")
     component = "ner" if config.stem == "baseline_ner" else "xner"
-    assert nlp.pipe_names == [component]
+    shared = ["tok2vec", "xner", "similarity_evaluator"]
+    assert nlp.pipe_names == (shared if config.stem == "teacher_evaluator" else [component])
     assert set(nlp.get_pipe(component).labels) == {"LOC", "PER"}
     found = [doc.ents for doc in nlp.pipe(doc.text for doc in gold_docs)]
     assert sum(map(len, found)) >= 3, found
+
+
+@pytest.mark.parametrize("stem", ["evaluator", "teacher_evaluator"])
+def test_evaluators_learn_and_can_be_asked(stem, encoder, gold_docs, tmp_path):
+    (config,) = (path for path in CONFIGS if path.stem == stem)
+    write_docs(tmp_path / "gold.spacy", gold_docs)
+    overrides = {
+        "paths.train": str(tmp_path / "gold.spacy"),
+        "paths.dev": str(tmp_path / "gold.spacy"),
+        "paths.encoder": str(encoder),
+        "training.max_steps": 40,
+        "training.eval_frequency": 20,
+        "training.optimizer.learn_rate.initial_rate": 0.005,
+    }
+    if stem == "teacher_evaluator":
+        overrides["system.width"] = WIDTH
+    train(config, tmp_path / "out", overrides=overrides)
+    nlp = spacy.load(tmp_path / "out" / "model-last")
+    assert nlp.meta["performance"]["pairs_ap"] > 0.8
+    docs = [nlp.make_doc(doc.text) for doc in gold_docs]
+    pipe = find_evaluator(nlp)
+    rows = np.concatenate(pipe.predict(run_before(nlp, pipe, docs)))
+    assert rows.shape == (sum(map(len, docs)), 16)
+    # A listener that is fed nothing would give every word the same vector.
+    assert (rows @ rows.T).min() < 0.5

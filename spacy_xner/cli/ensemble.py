@@ -22,6 +22,13 @@ def ensemble_command(
         list[str] | None,
         typer.Option("--span-teacher", help="name=path of a pipeline that only sets doc.ents."),
     ] = None,
+    evaluator: Annotated[
+        list[str] | None,
+        typer.Option(help="name=path of a teacher's similarity evaluator, repeated."),
+    ] = None,
+    keep_similarity: Annotated[
+        bool, typer.Option("--keep-similarity", help="Write what the evaluators say.")
+    ] = False,
     label_map: Annotated[
         Path | None, typer.Option(help="JSON file: teacher's label to the ensemble's, '' to drop.")
     ] = None,
@@ -36,6 +43,8 @@ def ensemble_command(
         named_paths(teacher or []),
         span_teachers=named_paths(span_teacher or []),
         label_map=read_label_map(label_map) if label_map else None,
+        evaluators=named_paths(evaluator or []),
+        keep_similarity=keep_similarity,
     )
     save_ensemble(nlp, output)
     names = json.loads((output / "teacher_ensemble" / "ensemble.json").read_text("utf8"))

@@ -13,6 +13,8 @@ from ..pipeline.teacher_ensemble import TeacherEnsemble
 from ..teachers.base import Teacher
 
 COMPONENT = "teacher_ensemble"
+# The folder of the project's evaluators, beside that of its teachers.
+EVALUATORS = "evaluators"
 
 
 def build_ensemble(
@@ -23,6 +25,8 @@ def build_ensemble(
     label_map: Mapping[str, str] | None = None,
     weights: Mapping[str, Any] | None = None,
     pool: Mapping[str, Any] | None = None,
+    evaluators: Mapping[str, str] | None = None,
+    keep_similarity: bool = False,
 ) -> Language:
     """Add a block for each teacher to the config's `teacher_ensemble` and make the pipeline.
 
@@ -31,6 +35,9 @@ def build_ensemble(
     span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
     label_map (Mapping[str, str]): For all teachers added here.
     weights, pool (Optional[Mapping[str, Any]]): Blocks in place of the config's.
+    evaluators (Mapping[str, str]): Path or package of a similarity evaluator, by name of teacher;
+        teachers may also have one in their own pipeline.
+    keep_similarity (bool): Write what the evaluators say; False leaves it to the config.
     RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
     RAISES (XnerError): X601 if there is no config, X607 if it cannot be used, X002 for a label map
         that names another class.
@@ -45,6 +52,8 @@ def build_ensemble(
     settings: dict[str, Any] = found["components"][COMPONENT]
     settings.setdefault("teachers", {})
     settings |= {key: dict(x) for key, x in (("weights", weights), ("pool", pool)) if x}
+    if keep_similarity:
+        settings["keep_similarity"] = True
     if label_map and "labels" in settings:
         check_label_map(label_map, settings["labels"])
     kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers or {}}
@@ -54,9 +63,39 @@ def build_ensemble(
                 "@misc": f"spacy-xner.{kind}.v1",
                 "path": path,
                 "label_map": dict(label_map or {}),
+                "evaluator": (evaluators or {}).get(name),
             }
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)
+
+
+def trains_evaluator(config: Path) -> bool:
+    """Is there a similarity evaluator in a training config, or in that of a saved pipeline?
+
+    config (Path): A config.
+    RAISES (XnerError): X601 if there is none, X607 if it cannot be read.
+    """
+    if not config.is_file():
+        raise XnerError(Errors.X601.format(path=config))
+    with config_errors(config):
+        blocks = load_config(config).get("components", {}).values()
+    return any(block.get("factory") == "similarity_evaluator" for block in blocks)
+
+
+def evaluators_of(teachers: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Where the evaluators of some teachers lie, of those that have none in their own pipeline.
+
+    teachers (Mapping[str, str]): Folders of pipelines by name.
+    folder (Path): Of pipelines with an evaluator: <name>/model-last.
+    RETURNS (Dict[str, str]): By name of teacher.
+    RAISES (XnerError): See `trains_evaluator`.
+    """
+    found = {name: folder / name / "model-last" for name in teachers}
+    return {
+        name: str(path)
+        for name, path in found.items()
+        if path.is_dir() and not trains_evaluator(Path(teachers[name]) / "config.cfg")
+    }
 
 
 def reuse_teachers(ensemble: TeacherEnsemble, known: dict[str, Teacher]) -> None:

@@ -15,6 +15,8 @@ class Votes(NamedTuple):
     probs: Array of shape (K, tokens, C).
     taught: Boolean array of shape (K, C): was the teacher taught this tag?
     lengths: Number of tokens of each document.
+    vectors: Arrays of shape (tokens, width) by teacher, of those that have a similarity evaluator;
+        None if they were not asked.
     """
 
     names: tuple[str, ...]
@@ -22,6 +24,7 @@ class Votes(NamedTuple):
     probs: NDArray[np.float64]
     taught: NDArray[np.bool_]
     lengths: tuple[int, ...]
+    vectors: dict[str, NDArray[np.float64]] | None = None
 
 
 def fill_untaught(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.float64]:

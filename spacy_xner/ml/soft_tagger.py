@@ -25,9 +25,11 @@ def build_soft_tagger(
     width = tok2vec.maybe_get_dim("nO")
     output_layer: Model[Floats2d, Floats2d] = Linear(nO, width, init_W=zero_init)
     scaled: Model[Floats2d, Floats2d] = Model("scale", _scale_forward, attrs={"scale": scale})
-    head: Model = chain(LayerNorm(width), output_layer, scaled)
-    model: Model[list[Doc], list[Floats2d]] = chain(tok2vec, with_array(head))
+    head: Model = with_array(chain(LayerNorm(width), output_layer, scaled))
+    model: Model[list[Doc], list[Floats2d]] = chain(tok2vec, head)
+    # A second task on the token vectors runs the two one after the other.
     model.set_ref("tok2vec", tok2vec)
+    model.set_ref("head", head)
     model.set_ref("output_layer", output_layer)
     return model
 

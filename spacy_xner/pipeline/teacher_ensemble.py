@@ -1,9 +1,9 @@
 """`teacher_ensemble`: combines teachers on raw text into silver annotations."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import srsly
@@ -15,6 +15,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..decode import decode
+from ..ensemble.pair_pooling import pool_vectors
 from ..ensemble.pooling import Pool
 from ..ensemble.votes import Votes, fill_untaught, split
 from ..ensemble.weights import Weights
@@ -22,7 +23,7 @@ from ..errors import Errors, XnerError
 from ..labels import projection
 from ..silver import SPANS_KEY, Silver, set_hard_reading, write_silver
 from ..spans import set_scored_spans
-from ..teachers.base import Teacher
+from ..teachers.base import SimilarityTeacher, Teacher, evaluates
 
 SPECIFICATION = "ensemble.json"
 
@@ -37,6 +38,7 @@ SPECIFICATION = "ensemble.json"
         "pool": {"@misc": "spacy-xner.LinearPool.v1"},
         "threshold": 0.5,
         "keep_votes": True,
+        "keep_similarity": False,
         "scorer": {"@scorers": "spacy-xner.xner_scorer.v1", "spans_key": SPANS_KEY},
     },
 )
@@ -50,6 +52,7 @@ def make_teacher_ensemble(
     pool: Pool,
     threshold: float,
     keep_votes: bool,
+    keep_similarity: bool,
     scorer: Callable | None,
 ) -> "TeacherEnsemble":
     """Make a `teacher_ensemble`; the settings are described at `TeacherEnsemble`."""
@@ -62,6 +65,7 @@ def make_teacher_ensemble(
         pool=pool,
         threshold=threshold,
         keep_votes=keep_votes,
+        keep_similarity=keep_similarity,
         scorer=scorer,
     )
 
@@ -82,6 +86,7 @@ class TeacherEnsemble(Pipe):
     pool (Pool): How voices are combined; see `ensemble/pooling.py`.
     threshold (float): Entities and tokens below this probability are marked missing in `doc.ents`.
     keep_votes (bool): Write a span group for each teacher.
+    keep_similarity (bool): Write the pooled vectors of the teachers' similarity evaluators.
     scorer (Callable): Scores examples.
     """
 
@@ -96,6 +101,7 @@ class TeacherEnsemble(Pipe):
         pool: Pool,
         threshold: float = 0.5,
         keep_votes: bool = True,
+        keep_similarity: bool = False,
         scorer: Callable | None = None,
     ) -> None:
         if not 0.0 <= threshold <= 1.0:
@@ -109,6 +115,7 @@ class TeacherEnsemble(Pipe):
         self.pool = pool
         self.threshold = threshold
         self.keep_votes = keep_votes
+        self.keep_similarity = keep_similarity
         self.scorer = scorer
         self._saved_hashes: dict[str, str | None] = {}
         self._columns: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
@@ -123,7 +130,7 @@ class TeacherEnsemble(Pipe):
 
         RAISES (XnerError): X404 without teachers, X401 for one that cannot be loaded, X402 for one
             with other labels, X406 for one that changed since the ensemble was saved, X409 for a
-            class that nobody was taught.
+            class that nobody was taught, X440 if the evaluators of all teachers are missing.
         """
         if self._columns:
             return
@@ -134,18 +141,22 @@ class TeacherEnsemble(Pipe):
             if not any(taught[1 + 2 * i] for _, taught in columns.values()):
                 found = {"label": label, "teachers": list(self.teachers)}
                 raise XnerError(Errors.X409.format(**found))
+        if self.keep_similarity and not any(map(evaluates, self.teachers.values())):
+            raise XnerError(Errors.X440.format(teachers=list(self.teachers)))
         self._columns = columns
 
     def _load_teacher(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         teacher = self.teachers[name]
         try:
             teacher.load()
+            if self.keep_similarity and evaluates(teacher):
+                cast(SimilarityTeacher, teacher).vectors([])  # loads the evaluator too
         except XnerError as err:
             raise XnerError(
                 str(err).replace("'?'", f"'{name}'").replace(".?]", f".{name}]")
             ) from err
         expected = self._saved_hashes.get(name)
-        found = teacher.specification().get("sha256")
+        found = _identity(teacher.specification())
         if expected is not None and found != expected:
             raise XnerError(Errors.X406.format(name=name, found=found, expected=expected))
         matrix, taught = projection(teacher.labels, self.labels, teacher.label_map)
@@ -178,7 +189,8 @@ class TeacherEnsemble(Pipe):
 
         docs (Sequence[Doc]): Left as they are.
         RETURNS (Votes): In the ensemble's labels.
-        RAISES (XnerError): X407 if a teacher gives arrays of a wrong shape, or no distributions.
+        RAISES (XnerError): X407 if a teacher gives arrays of a wrong shape, or no distributions,
+            X442 if its evaluator does.
         """
         self.load()
         lengths = tuple(len(doc) for doc in docs)
@@ -197,7 +209,28 @@ class TeacherEnsemble(Pipe):
                 raise XnerError(Errors.X407.format(**details))
             rows.append(probs @ matrix)
         taught = np.stack([taught for _, taught in self._columns.values()])
-        return Votes(tuple(self.teachers), self.labels, np.stack(rows), taught, lengths)
+        vectors = self._vectors(docs) if self.keep_similarity else None
+        return Votes(tuple(self.teachers), self.labels, np.stack(rows), taught, lengths, vectors)
+
+    def _vectors(self, docs: Sequence[Doc]) -> dict[str, NDArray[np.float64]]:
+        """Of the teachers that have an evaluator; the others are left out."""
+        found = {}
+        for name, teacher in self.teachers.items():
+            if not evaluates(teacher):
+                continue
+            answers = cast(SimilarityTeacher, teacher).vectors(docs)
+            shapes = [rows.shape for rows in answers]
+            if [s[0] for s in shapes] != [len(doc) for doc in docs] or len(
+                {s[1:] for s in shapes}
+            ) > 1:
+                details = {
+                    "name": name,
+                    "found": shapes[:5],
+                    "expected": [len(d) for d in docs[:5]],
+                }
+                raise XnerError(Errors.X442.format(**details))
+            found[name] = np.concatenate(answers)
+        return found
 
     def set_annotations(self, docs: Sequence[Doc], votes: Votes) -> None:
         """Weight, pool, decode and write.
@@ -209,8 +242,13 @@ class TeacherEnsemble(Pipe):
         pooled = self.pool(fill_untaught(votes, weights), weights)
         distributions = split(pooled, votes.lengths)
         doc_weights = split(weights, votes.lengths)
+        similarity: Sequence[NDArray[np.float64] | None] = [None] * len(docs)
+        if votes.vectors:
+            similarity = split(pool_vectors(votes.vectors, votes.names, weights), votes.lengths)
         entities = decode(distributions, self.labels)
-        for doc, rows, ents, shares in zip(docs, distributions, entities, doc_weights, strict=True):
+        for doc, rows, ents, shares, alike in zip(
+            docs, distributions, entities, doc_weights, similarity, strict=True
+        ):
             mean = shares.mean(axis=0) if len(doc) else np.zeros(len(votes.names))
             silver = Silver(
                 labels=self.labels,
@@ -218,6 +256,7 @@ class TeacherEnsemble(Pipe):
                 token_weights=np.ones(len(doc)),
                 doc_weight=1.0,
                 teacher_weights=dict(zip(votes.names, mean.tolist(), strict=True)),
+                similarity=alike,
             )
             write_silver(doc, silver)
             confidence = rows.max(axis=1) if len(doc) else np.zeros(0)
@@ -249,7 +288,7 @@ class TeacherEnsemble(Pipe):
         """Remember which teachers the ensemble was saved with; they are checked when loaded."""
         folder = Path(path)
         for name, entry in srsly.read_json(folder / SPECIFICATION)["teachers"].items():
-            self._saved_hashes[name] = entry.get("sha256")
+            self._saved_hashes[name] = _identity(entry)
             if name in self.teachers and "relative_path" in entry:
                 self.teachers[name].relocate(folder / entry["relative_path"])
         self._columns.clear()
@@ -265,6 +304,13 @@ class TeacherEnsemble(Pipe):
     def from_bytes(self, data: bytes, *, exclude: Iterable[str] = ()) -> "TeacherEnsemble":
         """The counterpart of `to_bytes`."""
         for name, entry in srsly.json_loads(data).items():
-            self._saved_hashes[name] = entry.get("sha256")
+            self._saved_hashes[name] = _identity(entry)
         self._columns.clear()
         return self
+
+
+def _identity(specification: Mapping[str, Any]) -> str | None:
+    """The hash of a teacher, and that of its evaluator if it lies elsewhere."""
+    own = specification.get("sha256")
+    other = specification.get("evaluator", {}).get("sha256")
+    return f"{own} {other}" if other else own

@@ -1,6 +1,6 @@
 """`xner`: a trainable recogniser that learns from label distributions and scores its entities."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,11 +19,9 @@ from ..errors import Errors, XnerError
 from ..labels import iob2_tags, map_label
 from ..ml.losses import Loss, softmax
 from ..spans import set_scored_spans
+from ..training.pair_task import PairTask, evaluator_vectors
 from ..training.targets import label_names, targets
-
-# Longer documents are read in pieces of so many tokens: a transformer would run all windows of a
-# document at once, at 62 KB a token.
-LONGEST = 2000
+from .reading import read_rows
 
 DEFAULT_CONFIG = """
 [model]
@@ -57,6 +55,7 @@ subword_features = true
         "overwrite": True,
         "batch_words": 2000,
         "temperature": 1.0,
+        "pairs": None,
     },
     default_score_weights={
         "ents_f": 1.0,
@@ -76,6 +75,7 @@ def make_xner(
     overwrite: bool,
     batch_words: int,
     temperature: float,
+    pairs: PairTask | None,
     scorer: Callable | None,
 ) -> "Xner":
     """Make an `xner` component; the settings are described at `Xner`."""
@@ -89,6 +89,7 @@ def make_xner(
         overwrite=overwrite,
         batch_words=batch_words,
         temperature=temperature,
+        pairs=pairs,
         scorer=scorer,
     )
 
@@ -112,6 +113,8 @@ class Xner(TrainablePipe):
     batch_words (int): The largest padded batch that the model is given at once, in tokens.
     temperature (float): Above 0. Predictions are softmax(logits / temperature), see
         `evaluation/temperature.py`; what is learnt does not depend on it.
+    pairs (Optional[PairTask]): A second task, which needs silver annotations with the similarity of
+        words (`training/pair_task.py`).
     scorer (Callable): Scores examples.
     """
 
@@ -127,6 +130,7 @@ class Xner(TrainablePipe):
         overwrite: bool = True,
         batch_words: int = 2000,
         temperature: float = 1.0,
+        pairs: PairTask | None = None,
         scorer: Callable | None = None,
     ) -> None:
         if batch_words < 1:
@@ -135,6 +139,9 @@ class Xner(TrainablePipe):
         if temperature <= 0.0:
             found = {"key": "temperature", "value": temperature, "expected": "a number above 0"}
             raise XnerError(Errors.X308.format(**found))
+        missing = [x for x in ("tok2vec", "head") if pairs and model.maybe_get_ref(x) is None]
+        if missing:
+            raise XnerError(Errors.X322.format(missing=missing, name=name))
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -144,7 +151,9 @@ class Xner(TrainablePipe):
         self.overwrite = overwrite
         self.batch_words = batch_words
         self.temperature = temperature
+        self.pairs = pairs
         self.scorer = scorer
+        self._batches = 0  # whose pairs were drawn
         self.cfg: dict[str, Any] = {"labels": []}
 
     @property
@@ -223,34 +232,8 @@ class Xner(TrainablePipe):
     def _read(
         self, docs: Iterable[Doc], finish: Callable[[Floats2d], Floats2d]
     ) -> list[NDArray[np.float64]]:
-        docs = list(docs)
-        pieces = [(i, piece) for i, doc in enumerate(docs) for piece in self._pieces(doc)]
-        answers: list[Any] = [None] * len(pieces)
-        for batch in self._length_batches([piece for _, piece in pieces]):
-            logits = self.model.predict([pieces[j][1] for j in batch])
-            for j, rows in zip(batch, logits, strict=True):
-                answers[j] = self.model.ops.to_numpy(finish(rows)).astype(np.float64)
-        results = [[np.zeros((0, len(iob2_tags(self.labels))))] for _ in docs]
-        for (i, _), rows in zip(pieces, answers, strict=True):
-            results[i].append(rows)
-        return [np.concatenate(parts) for parts in results]
-
-    def _pieces(self, doc: Doc) -> list[Doc]:
-        """The document itself, or pieces of at most `LONGEST` tokens; none if it has no token."""
-        if len(doc) <= LONGEST:
-            return [doc] if len(doc) else []
-        return [doc[start : start + LONGEST].as_doc() for start in range(0, len(doc), LONGEST)]
-
-    def _length_batches(self, docs: Sequence[Doc]) -> Iterator[list[int]]:
-        """Documents of like length together: padding is work that nobody asked for."""
-        batch: list[int] = []
-        for i in sorted(range(len(docs)), key=lambda i: len(docs[i])):
-            if batch and len(docs[i]) * (len(batch) + 1) > self.batch_words:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
+        width = len(iob2_tags(self.labels))
+        return read_rows(self.model, docs, finish, width=width, batch_words=self.batch_words)
 
     def set_annotations(self, docs: Iterable[Doc], scores: list[NDArray[np.float64]]) -> None:
         """Decode distributions and write entities with their probabilities.
@@ -280,12 +263,14 @@ class Xner(TrainablePipe):
             distribution, the others their entities; tokens with missing annotation teach nothing.
         drop (float): Dropout rate.
         sgd (Optimizer): Updates the parameters if given.
-        losses (Dict[str, float]): The loss is added under the component's name.
+        losses (Dict[str, float]): The loss is added under the component's name, that of pairs
+            under "<name>_pairs".
         RETURNS (Dict[str, float]): The losses.
+        RAISES (XnerError): X320 or X321 if there is no similarity to learn `pairs` from.
         """
         examples = list(examples)
         validate_examples(examples, "Xner.update")
-        return self._learn(examples, self.get_loss, drop, sgd, losses)
+        return self._learn(examples, self.get_loss, drop, sgd, losses, self.pairs)
 
     def _learn(
         self,
@@ -294,6 +279,7 @@ class Xner(TrainablePipe):
         drop: float,
         sgd: Optimizer | None,
         losses: dict[str, float] | None,
+        pairs: PairTask | None = None,
     ) -> dict[str, float]:
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -301,13 +287,38 @@ class Xner(TrainablePipe):
         if not examples:
             return losses
         set_dropout_rate(self.model, drop)
-        logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
-        loss, d_logits = get_loss(examples, logits)
-        backprop(d_logits)
+        if pairs is None:
+            logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
+            loss, d_logits = get_loss(examples, logits)
+            backprop(d_logits)
+        else:
+            loss, pair_loss = self._learn_both(examples, pairs)
+            key = f"{self.name}_pairs"
+            losses[key] = losses.get(key, 0.0) + pair_loss
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
+
+    def _learn_both(self, examples: list[Example], pairs: PairTask) -> tuple[float, float]:
+        """One step of the two tasks; their gradients meet in the token vectors."""
+        encoder, head = self.model.get_ref("tok2vec"), self.model.get_ref("head")
+        vectors, backprop_vectors = encoder.begin_update([eg.predicted for eg in examples])
+        logits, backprop_logits = head.begin_update(vectors)
+        taught = [targets(eg, self.labels, self.label_map, name=self.name) for eg in examples]
+        target, weights = (np.concatenate(arrays) for arrays in zip(*taught, strict=True))
+        evaluators = evaluator_vectors(examples)
+        lesson = pairs.draw(target, weights, evaluators, number=self._batches)
+        self._batches += 1
+        loss, d_logits = self._loss(logits, [target], [weights * lesson.token_weights])
+        d_vectors = backprop_logits(d_logits)
+        pair_loss = 0.0
+        if pairs.weight:
+            pair_loss, d_pairs = pairs.loss(self.model.ops, lesson, self._join(vectors))
+            parts = zip(d_vectors, self._split(d_pairs, vectors), strict=True)
+            d_vectors = [one + other for one, other in parts]
+        backprop_vectors(d_vectors)
+        return loss, pair_loss
 
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
@@ -323,10 +334,16 @@ class Xner(TrainablePipe):
         flat_target: Any = np.concatenate(target)
         flat_weights: Any = np.concatenate(weights)
         loss, gradient = self.loss(
-            ops.xp.concatenate(logits), ops.asarray2f(flat_target), ops.asarray1f(flat_weights)
+            self._join(logits), ops.asarray2f(flat_target), ops.asarray1f(flat_weights)
         )
-        ends = np.cumsum([len(rows) for rows in logits])[:-1]
-        return loss, ops.xp.split(ops.asarray2f(gradient), ends.tolist())
+        return loss, self._split(gradient, logits)
+
+    def _join(self, arrays: list[Floats2d]) -> Floats2d:
+        return self.model.ops.xp.concatenate(arrays)
+
+    def _split(self, rows: Floats2d, like: list[Floats2d]) -> list[Floats2d]:
+        ends = np.cumsum([len(array) for array in like])[:-1]
+        return self.model.ops.xp.split(self.model.ops.asarray2f(rows), ends.tolist())
 
     def distill(
         self,

@@ -37,3 +37,25 @@ class Teacher(Protocol):
 
     def relocate(self, path: Path) -> None:
         """Where the teacher may lie, as seen from a saved ensemble, if it is not where it was."""
+
+
+@runtime_checkable
+class SimilarityTeacher(Protocol):
+    """What a teacher has besides if it says how alike two words are (Li et al. 2022)."""
+
+    @property
+    def has_evaluator(self) -> bool:
+        """Is there an evaluator? Known after `load`."""
+
+    def vectors(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
+        """Vectors of length 1 whose inner products are the evaluator's cosines.
+
+        docs (Sequence[Doc]): In the ensemble's vocabulary; must not be changed.
+        RETURNS (List[Array of shape (tokens, width)]): One array a document. A token that the
+            evaluator cannot read may have zeros.
+        """
+
+
+def evaluates(teacher: Teacher) -> bool:
+    """Does a loaded teacher have a similarity evaluator?"""
+    return isinstance(teacher, SimilarityTeacher) and teacher.has_evaluator

@@ -6,10 +6,10 @@ Weights and pools can then be changed, and compared, without another pass throug
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +17,14 @@ from spacy.tokens import Doc
 
 from ..errors import Errors, XnerError, reason
 from ..labels import iob2_tags
-from .base import Teacher
+from ..silver import STEPS
+from .base import SimilarityTeacher, Teacher, evaluates
 
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
 # run gives the same to the last bit.
 STORED = np.dtype("<f2")
+# Before a document's vectors: how many components each has.
+WIDTH = np.dtype("<u2")
 # Raised when the same teachers would give other answers, so that no old ones are read.
 REVISION = 1
 FILE = "answers.sqlite"
@@ -29,7 +32,7 @@ TABLE = "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, probs BLOB) W
 
 
 class CachedTeacher:
-    """Another teacher's distributions, read from an SQLite file if they are there.
+    """Another teacher's distributions and vectors, read from an SQLite file if they are there.
 
     Answers are found by the teacher's specification (with the hash of its files) and the words and
     spaces of a document; several teachers and several processes may share a file.
@@ -42,7 +45,7 @@ class CachedTeacher:
         self.teacher = teacher
         self.label_map = teacher.label_map
         self.path = path
-        self._key = b""
+        self._keys: dict[str, bytes] = {}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -60,7 +63,13 @@ class CachedTeacher:
         if not found.get("sha256"):
             raise XnerError(Errors.X413.format(found=sorted(found)))
         told = {**found, "path": None, "revision": REVISION}
-        self._key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()
+        # An evaluator beside the teacher changes nothing about its distributions.
+        evaluator = told.pop("evaluator", {}).get("sha256")
+        asked = {"probs": told, "vectors": {**told, "evaluator": evaluator}}
+        self._keys = {
+            kind: hashlib.sha256(json.dumps(data, sort_keys=True).encode()).digest()
+            for kind, data in asked.items()
+        }
 
     def specification(self) -> dict[str, Any]:
         """The teacher's own: where answers are kept does not matter."""
@@ -75,17 +84,46 @@ class CachedTeacher:
 
         RAISES (XnerError): X414 if the file cannot be used.
         """
-        if not self._key:
+
+        def pack(rows: NDArray[np.float64]) -> bytes:
+            return rows.astype(STORED).tobytes()
+
+        return self._answers("probs", docs, self.teacher.distributions, pack, self._rows)
+
+    @property
+    def has_evaluator(self) -> bool:
+        """The teacher's own."""
+        return evaluates(self.teacher)
+
+    def vectors(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
+        """See `SimilarityTeacher`; kept as silver annotations keep them, one byte a component.
+
+        RAISES (XnerError): X414 if the file cannot be used.
+        """
+
+        def pack(rows: NDArray[np.float64]) -> bytes:
+            width = np.array([rows.shape[1]], dtype=WIDTH).tobytes()
+            return width + np.rint(rows * STEPS).astype(np.int8).tobytes()
+
+        ask = cast(SimilarityTeacher, self.teacher).vectors
+        return self._answers("vectors", docs, ask, pack, self._unit_rows)
+
+    def _answers(
+        self,
+        kind: str,
+        docs: Sequence[Doc],
+        ask: Callable[[list[Doc]], list[NDArray[np.float64]]],
+        pack: Callable[[NDArray[np.float64]], bytes],
+        unpack: Callable[[bytes, int], NDArray[np.float64]],
+    ) -> list[NDArray[np.float64]]:
+        if not self._keys:
             self.load()
-        keys = [self._doc_key(doc) for doc in docs]
+        keys = [self._doc_key(kind, doc) for doc in docs]
         try:
             found = self._read(keys)
             unknown = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
-            answers = self.teacher.distributions(list(unknown.values())) if unknown else []
-            new = {
-                key: rows.astype(STORED).tobytes()
-                for key, rows in zip(unknown, answers, strict=True)
-            }
+            answers = ask(list(unknown.values())) if unknown else []
+            new = {key: pack(rows) for key, rows in zip(unknown, answers, strict=True)}
             if new:
                 with self._database:
                     self._database.executemany(
@@ -94,7 +132,7 @@ class CachedTeacher:
         except sqlite3.Error as err:
             raise XnerError(Errors.X414.format(path=self.path, reason=reason(err))) from err
         known = found | new
-        return [self._rows(known[key], len(doc)) for key, doc in zip(keys, docs, strict=True)]
+        return [unpack(known[key], len(doc)) for key, doc in zip(keys, docs, strict=True)]
 
     @cached_property
     def _database(self) -> sqlite3.Connection:
@@ -109,9 +147,9 @@ class CachedTeacher:
         rows = {key: self._database.execute(query, (key,)).fetchone() for key in set(keys)}
         return {key: row[0] for key, row in rows.items() if row}
 
-    def _doc_key(self, doc: Doc) -> bytes:
+    def _doc_key(self, kind: str, doc: Doc) -> bytes:
         tokens = json.dumps([[token.text, bool(token.whitespace_)] for token in doc])
-        return hashlib.blake2b(tokens.encode(), key=self._key, digest_size=32).digest()
+        return hashlib.blake2b(tokens.encode(), key=self._keys[kind], digest_size=32).digest()
 
     def _rows(self, data: bytes, length: int) -> NDArray[np.float64]:
         shape = (length, len(iob2_tags(self.labels)))
@@ -120,6 +158,14 @@ class CachedTeacher:
             raise XnerError(Errors.X414.format(path=self.path, reason=found))
         rows = np.frombuffer(data, dtype=STORED).reshape(shape).astype(np.float64)
         return rows / rows.sum(axis=1, keepdims=True)
+
+    def _unit_rows(self, data: bytes, length: int) -> NDArray[np.float64]:
+        width = int(np.frombuffer(data[: WIDTH.itemsize], dtype=WIDTH)[0])
+        if len(data) != WIDTH.itemsize + length * width:
+            found = f"vectors of {len(data)} bytes for {length} tokens"
+            raise XnerError(Errors.X414.format(path=self.path, reason=found))
+        steps = np.frombuffer(data[WIDTH.itemsize :], dtype=np.int8)
+        return steps.reshape(length, width).astype(np.float64) / STEPS
 
 
 def keep_answers(teachers: Mapping[str, Teacher], path: Path) -> dict[str, Teacher]:

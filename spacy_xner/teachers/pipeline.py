@@ -1,5 +1,6 @@
 """spaCy pipelines as teachers: `xner` pipes give distributions, any other gives its entities."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +11,13 @@ import spacy
 from numpy.typing import NDArray
 from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import get_package_path
 
-from ..align import project_tokens
+from ..align import project_tokens, project_vectors
 from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..labels import iob2_tags
-from ..pipeline.find import find_xner, run_before
+from ..pipeline.find import find_evaluator, find_xner, run_before
 from ..spans import blank_copy
 from .sharing import share_parameters
 
@@ -32,13 +34,24 @@ class PipelineTeacher(ABC):
     label_map (Dict[str, str]): Its label to the ensemble's label; "" for none.
     tokens (str): "target": the teacher reads the ensemble's tokens. "teacher": it reads the raw
         text with its own tokenizer, and its answers are aligned by character positions.
+    evaluator (Optional[str]): Path or package name of a pipeline with a `similarity_evaluator`,
+        loaded when it is first asked; None for the one in the teacher's own pipeline, if any.
     """
 
-    def __init__(self, path: str, *, label_map: dict[str, str], tokens: Tokens) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        label_map: dict[str, str],
+        tokens: Tokens,
+        evaluator: str | None = None,
+    ) -> None:
         self.path = path
         self.label_map = label_map
         self.tokens = tokens
+        self.evaluator = evaluator
         self._nlp: Language | None = None
+        self._evaluating: Language | None = None
         self._specification: dict[str, Any] = {}
 
     @property
@@ -57,13 +70,7 @@ class PipelineTeacher(ABC):
         """
         if self._nlp is not None:
             return
-        try:
-            nlp = spacy.load(self.path)
-        except Exception as err:  # msgpack, numpy and torch each raise their own on damaged data
-            found = {"name": "?", "path": self.path, "reason": reason(err)}
-            raise XnerError(Errors.X401.format(**found)) from err
-        share_parameters(nlp)
-        self._nlp = nlp
+        nlp = self._nlp = _load(self.path)
         try:
             labels = list(self.labels)
         except XnerError:
@@ -79,10 +86,16 @@ class PipelineTeacher(ABC):
             "label_map": self.label_map,
             "tokens": self.tokens,
         }
+        if self.evaluator:
+            digest = hash_folder(_folder(self.evaluator))
+            self._specification["evaluator"] = {"path": self.evaluator, "sha256": digest}
 
     def relocate(self, path: Path) -> None:
         """Use another path where the configured one leads nowhere from the working directory."""
         if not Path(self.path).exists() and path.exists():
+            if self.evaluator and not Path(self.evaluator).exists():  # it has moved along
+                moved = path / os.path.relpath(self.evaluator, self.path)
+                self.evaluator = str(moved.resolve())
             self.path = str(path.resolve())
 
     def specification(self) -> dict[str, Any]:
@@ -92,21 +105,45 @@ class PipelineTeacher(ABC):
 
     def distributions(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
         """Label distributions for the tokens of the given documents; see `Teacher`."""
-        copies = [self._copy(doc) for doc in docs]
+        copies = [self._copy(doc, self.nlp) for doc in docs]
         rows = self._read(copies)
         return [
             project_tokens(row, copy, doc)
             for row, copy, doc in zip(rows, copies, docs, strict=True)
         ]
 
-    def _copy(self, doc: Doc) -> Doc:
-        """The same text in the teacher's own vocabulary.
+    @property
+    def has_evaluator(self) -> bool:
+        """Is there an evaluator, by its path or in the teacher's pipeline?"""
+        return bool(self.evaluator) or find_evaluator(self.nlp) is not None
+
+    def vectors(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
+        """The evaluator's vectors for the tokens of the given documents; see `SimilarityTeacher`.
+
+        RAISES (XnerError): X441 if there is no evaluator, X401 if it cannot be loaded.
+        """
+        if self._evaluating is None:
+            self._evaluating = _load(self.evaluator) if self.evaluator else self.nlp
+        nlp = self._evaluating
+        pipe = find_evaluator(nlp)
+        if pipe is None:
+            path = self.evaluator or self.path
+            raise XnerError(Errors.X441.format(found=nlp.pipe_names, path=path))
+        copies = [self._copy(doc, nlp) for doc in docs]
+        rows = pipe.predict(run_before(nlp, pipe, copies))
+        return [
+            project_vectors(row, copy, doc)
+            for row, copy, doc in zip(rows, copies, docs, strict=True)
+        ]
+
+    def _copy(self, doc: Doc, nlp: Language) -> Doc:
+        """The same text in a pipeline's own vocabulary.
 
         Static vectors are looked up there, and on a foreign document they would be another word's.
         """
         if self.tokens == "teacher":
-            return self.nlp.tokenizer(doc.text)  # `make_doc` has a limit of its own
-        return blank_copy(doc, self.nlp.vocab)
+            return nlp.tokenizer(doc.text)  # `make_doc` has a limit of its own
+        return blank_copy(doc, nlp.vocab)
 
     @property
     @abstractmethod
@@ -116,6 +153,26 @@ class PipelineTeacher(ABC):
     @abstractmethod
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
         """Distributions for documents in the teacher's vocabulary."""
+
+
+def _load(path: str) -> Language:
+    """Load a pipeline and share its large parameters."""
+    try:
+        nlp = spacy.load(path)
+    except Exception as err:  # msgpack, numpy and torch each raise their own on damaged data
+        raise XnerError(Errors.X401.format(name="?", path=path, reason=reason(err))) from err
+    share_parameters(nlp)
+    return nlp
+
+
+def _folder(path: str) -> Path:
+    """Where a pipeline lies, without loading it."""
+    if Path(path).is_dir():
+        return Path(path)
+    try:
+        return get_package_path(path)
+    except Exception as err:  # importing it may raise anything
+        raise XnerError(Errors.X401.format(name="?", path=path, reason=reason(err))) from err
 
 
 class XnerTeacher(PipelineTeacher):
@@ -152,11 +209,12 @@ class SpanTeacher(PipelineTeacher):
         tokens: Tokens,
         certainty: float,
         labels: Sequence[str] = (),
+        evaluator: str | None = None,
     ) -> None:
         if not 0.0 < certainty <= 1.0:
             found = {"key": "certainty", "value": certainty, "expected": "a number in (0, 1]"}
             raise XnerError(Errors.X308.format(**found))
-        super().__init__(path, label_map=label_map, tokens=tokens)
+        super().__init__(path, label_map=label_map, tokens=tokens, evaluator=evaluator)
         self.certainty = certainty
         self._labels = tuple(labels)
 
@@ -195,10 +253,13 @@ class SpanTeacher(PipelineTeacher):
 
 
 def make_xner_teacher(
-    path: str, label_map: dict[str, str] | None = None, tokens: Tokens = "target"
+    path: str,
+    label_map: dict[str, str] | None = None,
+    tokens: Tokens = "target",
+    evaluator: str | None = None,
 ) -> XnerTeacher:
     """Registered as `spacy-xner.XnerTeacher.v1`; for the settings see `PipelineTeacher`."""
-    return XnerTeacher(path, label_map=dict(label_map or {}), tokens=tokens)
+    return XnerTeacher(path, label_map=dict(label_map or {}), tokens=tokens, evaluator=evaluator)
 
 
 def make_span_teacher(
@@ -207,6 +268,7 @@ def make_span_teacher(
     tokens: Tokens = "teacher",
     certainty: float = 0.9,
     labels: list[str] | None = None,
+    evaluator: str | None = None,
 ) -> SpanTeacher:
     """Registered as `spacy-xner.SpanTeacher.v1`; the settings are described at `SpanTeacher`."""
     return SpanTeacher(
@@ -214,5 +276,6 @@ def make_span_teacher(
         label_map=dict(label_map or {}),
         tokens=tokens,
         certainty=certainty,
+        evaluator=evaluator,
         labels=labels or (),
     )

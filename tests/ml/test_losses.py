@@ -2,10 +2,17 @@ import numpy as np
 import pytest
 from spacy import registry
 
-from spacy_xner.ml.losses import mean_squared_error, soft_cross_entropy, softmax
+from spacy_xner.ml.losses import (
+    mean_squared_error,
+    soft_cross_entropy,
+    softmax,
+    squared_error,
+)
 
 LOSSES = pytest.mark.parametrize(
-    "loss", [soft_cross_entropy, mean_squared_error], ids=["cross-entropy", "squared error"]
+    "loss",
+    [soft_cross_entropy, mean_squared_error, squared_error],
+    ids=["cross-entropy", "mean squared error", "squared error"],
 )
 
 

@@ -14,6 +14,7 @@ from spacy.training import Example
 
 from spacy_xner.errors import XnerError
 from spacy_xner.ml.losses import softmax
+from spacy_xner.pipeline.reading import length_batches
 
 LABELS = ("LOC", "PER")
 
@@ -111,12 +112,12 @@ def test_batches_and_their_order_change_nothing(trained, texts, batch_words):
 
 
 def test_long_documents_are_read_in_pieces(trained, texts, monkeypatch):
-    from spacy_xner.pipeline import xner
+    from spacy_xner.pipeline import reading
 
     pipe = trained.get_pipe("xner")
     words = [word for text in texts for word in text.split()] * 3
     whole = pipe.predict([Doc(trained.vocab, words=words)])[0]
-    monkeypatch.setattr(xner, "LONGEST", 25)
+    monkeypatch.setattr(reading, "LONGEST", 25)
     pieces = pipe.predict([Doc(trained.vocab, words=words), Doc(trained.vocab, words=words[:5])])
     assert pieces[0].shape == whole.shape
     # The network looks four tokens around at most: only what is beside a cut can differ.
@@ -128,12 +129,8 @@ def test_long_documents_are_read_in_pieces(trained, texts, monkeypatch):
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(1, 30), max_size=20), st.integers(1, 60))
 def test_batches_hold_each_document_once(sizes, batch_words):
-    from spacy_xner.pipeline.xner import Xner
-
-    pipe = Xner.__new__(Xner)
-    pipe.batch_words = batch_words
     docs = [range(size) for size in sizes]
-    batches = list(pipe._length_batches(docs))
+    batches = list(length_batches(docs, batch_words))
     assert sorted(i for batch in batches for i in batch) == list(range(len(sizes)))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(sizes[i] for i in batch) <= batch_words

@@ -1,0 +1,1 @@
+"""The texts of `Errors`, one file a family of numbers."""

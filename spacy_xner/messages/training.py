@@ -1,0 +1,67 @@
+"""Messages: X3 trainable components and training."""
+
+
+class TrainingMessages:
+    """Numbers X3; see `errors.Errors`."""
+
+    X301 = (
+        "Found no installation of spacy-transformers, expected one because the config names "
+        "'spacy-xner.TransformerEncoder.v1'. Install it with: pip install 'spacy-xner[train]'"
+    )
+    X302 = (
+        "Found frozen_layers = {found}, expected 0 to {expected}: at least one layer must be left "
+        "to train. Change 'frozen_layers' in the encoder's block of the config."
+    )
+    X303 = (
+        "Found no entity labels for '{name}': no training example has an entity. Give annotated "
+        "examples, or name the labels in [initialize.components.{name}] labels."
+    )
+    X304 = (
+        "Found the label '{label}' added to '{name}' after its model was made, expected labels "
+        "{labels}. Name all labels before 'initialize'."
+    )
+    X305 = (
+        "Found silver labels {found}, expected only labels of '{name}': {expected}. Give a "
+        "'label_map' for the component or annotate again with its labels."
+    )
+    X306 = (
+        "Found no training example left in '{path}' (documents read: {docs}, dropped by "
+        "'min_confidence' = {minimum}: {dropped}). Lower 'min_confidence' or check the path."
+    )
+    X307 = (
+        "Found labels {found} in the teacher pipe, expected the student's labels {expected} in the "
+        "same order. Initialise the student with the teacher's labels."
+    )
+    X308 = "Found {key} = {value}, expected {expected}. Change it in the config."
+    X310 = (
+        "Found num_hidden_layers = {found}, expected {expected} or fewer: '{name}' has no more. "
+        "Change [components.xner.model.tok2vec.transformer_config], or remove the block."
+    )
+    X311 = (
+        "Found no installation of PyTorch, expected one because the config names "
+        "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
+        "'Adam.v1' instead."
+    )
+    X313 = (
+        "Cannot load the tokenizer of '{name}' ({reason}). Expected a local folder or the hub name "
+        "of a model. Set 'paths.encoder' or [training.batcher.get_length] tokenizer."
+    )
+    X316 = (
+        "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "
+        "doc.spans), expected the entities of each teacher for agreement = {value}. Annotate again "
+        "with keep_votes = true in the ensemble, or set agreement to 0."
+    )
+    X320 = (
+        "Found no similarity of words in the annotations of '{text}', expected it because the "
+        "setting 'pairs' is set. Annotate with teachers that have an evaluator and with "
+        "keep_similarity = true in the ensemble, or set [components.xner] pairs to null."
+    )
+    X321 = (
+        "Found similarity vectors of the widths {found} in one batch, expected one width: their "
+        "annotations come from different evaluators. Annotate all texts with the same teachers, or "
+        "train a student for each target."
+    )
+    X322 = (
+        "Found an architecture without the parts {missing} for '{name}', expected them because the "
+        "setting 'pairs' is set. Use 'spacy-xner.SoftTagger.v1', or set 'pairs' to null."
+    )

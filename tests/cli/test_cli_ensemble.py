@@ -3,9 +3,11 @@ import shutil
 
 import pytest
 import spacy
+from handmade import evaluator_pipeline
 
 from spacy_xner.cli.ensemble import named_paths
 from spacy_xner.errors import XnerError
+from spacy_xner.silver import read_silver
 
 
 def test_teachers_in_and_a_pipeline_out(ensemble):
@@ -68,3 +70,20 @@ def test_options_of_the_form_name_path():
     for wrong in (["a"], ["a="], ["=b"], ["a=b", "a=c"]):
         with pytest.raises(XnerError, match="X412"):
             named_paths(wrong)
+
+
+def test_evaluators_of_teachers(xner, world, tmp_path):
+    evaluator_pipeline().to_disk(tmp_path / "evaluator")
+    arguments = [
+        "ensemble",
+        "ensemble.cfg",
+        tmp_path / "out",
+        "-t",
+        "a=tagger",
+        "--keep-similarity",
+    ]
+    code, output = xner(*arguments)
+    assert (code, "[X440]" in output) == (1, True), output
+    assert xner(*arguments, "--evaluator", f"a={tmp_path / 'evaluator'}")[0] == 0
+    doc = spacy.load(tmp_path / "out")("Ana met Bob")
+    assert read_silver(doc).similarity.shape == (3, 4)

@@ -23,7 +23,7 @@ KEY = "xner"
 SPANS_KEY = "silver"
 # One byte a probability costs 15.5 bytes a token in a DocBin, float16 23.4 and float32 46.
 LEVELS = 255
-# One signed byte a component: cosines come back within about 0.01 (docs/silver-format.md).
+# One signed byte a component: cosines come back within 0.02 (docs/silver-format.md).
 STEPS = 127
 
 

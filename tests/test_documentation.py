@@ -295,7 +295,7 @@ def test_settings_of_registered_functions(name):
         assert is_default(rows[key], parameter.default), key
 
 
-@pytest.mark.parametrize("name", ["xner", "teacher_ensemble"])
+@pytest.mark.parametrize("name", ["xner", "similarity_evaluator", "teacher_ensemble"])
 def test_settings_of_components(name):
     defaults = spacy.blank("xx").get_factory_meta(name).default_config
     rows = dict(table(sections(API, f"`{name}`$")[f"`{name}`"]))

@@ -26,7 +26,7 @@ def test_names_carry_package_and_version(point):
     assert re.fullmatch(r"spacy-xner\.\w+\.v\d+", point.name)
 
 
-@pytest.mark.parametrize("name", ["xner", "teacher_ensemble"])
+@pytest.mark.parametrize("name", ["xner", "similarity_evaluator", "teacher_ensemble"])
 def test_factories(name):
     nlp = spacy.blank("xx")  # spaCy reads the entry points with the first pipeline
     assert Language.has_factory(name)

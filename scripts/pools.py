@@ -81,11 +81,13 @@ def pools(
         if not (gold and other):
             raise XnerError(Errors.X427.format(name=target))
         sources = teachers_of(target, names, families=groups)
-        by_sentence = make_similarity_weights(str(similarity), target=target, level="sentence")
+        by_sentence = None
+        if sentences:
+            by_sentence = make_similarity_weights(str(similarity), target=target, level="sentence")
         ways = combinations(
             weights_for(similarity, target, sources),
             weights_for(ranking, target, sources),
-            by_sentence if sentences else None,
+            by_sentence,
         )
         found = _systems(pipe, gold, other, sources, ways, temperatures)
         systems_by_language[target] = {

@@ -73,8 +73,28 @@ def write_silver(doc: Doc, silver: Silver) -> None:
         if len(silver.similarity) != len(doc):
             found = silver.similarity.shape
             raise XnerError(Errors.X003.format(found=found, expected=(len(doc), "width")))
-        steps = np.rint(np.clip(silver.similarity, -1.0, 1.0) * STEPS).astype(np.int8)
-        doc.user_data[KEY] |= {"similarity": steps.tobytes(), "similarity_width": steps.shape[1]}
+        width = silver.similarity.shape[1]
+        packed = pack_vectors(silver.similarity)
+        doc.user_data[KEY] |= {"similarity": packed, "similarity_width": width}
+
+
+def pack_vectors(vectors: NDArray[np.float64]) -> bytes:
+    """One signed byte for each component of vectors of length 1 at most.
+
+    vectors (Array of shape (tokens, width)): Components from -1 to 1.
+    RETURNS (bytes): Row by row; see `unpack_vectors`.
+    """
+    return np.rint(np.clip(vectors, -1.0, 1.0) * STEPS).astype(np.int8).tobytes()
+
+
+def unpack_vectors(data: bytes, shape: tuple[int, int]) -> NDArray[np.float64]:
+    """What `pack_vectors` packed.
+
+    data (bytes): Packed vectors.
+    shape (Tuple[int, int]): Tokens and width.
+    RETURNS (Array of that shape): Within 1/254 of the components.
+    """
+    return np.frombuffer(data, dtype=np.int8).reshape(shape).astype(np.float64) / STEPS
 
 
 def has_silver(doc: Doc) -> bool:
@@ -109,7 +129,9 @@ def read_silver(doc: Doc) -> Silver:
             _from_bytes(data["token_weights"], shape[:1]) / LEVELS,
             doc_weight,
             dict(zip(data["teachers"], map(float, data["teacher_weights"]), strict=True)),
-            _read_similarity(data, len(doc)) if "similarity" in data else None,
+            unpack_vectors(data["similarity"], (len(doc), int(data["similarity_width"])))
+            if "similarity" in data
+            else None,
         )
     except (KeyError, TypeError, ValueError) as err:
         raise XnerError(Errors.X005.format(reason=str(err))) from err
@@ -177,8 +199,3 @@ def _round_rows(distribution: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 def _from_bytes(data: bytes, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return np.frombuffer(data, dtype=np.uint8).reshape(shape).astype(np.float64)
-
-
-def _read_similarity(data: Mapping[str, Any], length: int) -> NDArray[np.float64]:
-    steps = np.frombuffer(data["similarity"], dtype=np.int8)
-    return steps.reshape(length, int(data["similarity_width"])).astype(np.float64) / STEPS

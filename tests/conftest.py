@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import spacy
+from handmade import TOK2VEC
 from hypothesis import HealthCheck, settings
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -86,17 +87,7 @@ def make_xner() -> Callable[..., Language]:
 
     def make(**settings) -> Language:
         nlp = spacy.blank("xx")
-        tok2vec = {
-            "@architectures": "spacy.HashEmbedCNN.v2",
-            "pretrained_vectors": None,
-            "width": 32,
-            "depth": 2,
-            "embed_size": 200,
-            "window_size": 1,
-            "maxout_pieces": 2,
-            "subword_features": True,
-        }
-        tagger = {"@architectures": "spacy-xner.SoftTagger.v1", "scale": 5.0, "tok2vec": tok2vec}
+        tagger = {"@architectures": "spacy-xner.SoftTagger.v1", "scale": 5.0, "tok2vec": TOK2VEC}
         nlp.add_pipe("xner", config={"model": tagger, **settings})
         return nlp
 

@@ -11,6 +11,18 @@ from spacy.training import Example
 from spacy_xner.ensemble.votes import Votes
 from spacy_xner.labels import iob2_tags
 
+# The smallest of spaCy's encoders that still learns.
+TOK2VEC = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "pretrained_vectors": None,
+    "width": 32,
+    "depth": 2,
+    "embed_size": 200,
+    "window_size": 1,
+    "maxout_pieces": 2,
+    "subword_features": True,
+}
+
 ENSEMBLE = """
 [nlp]
 lang = "xx"

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from spacy.tokens import Doc
-from thinc.api import Model
+from thinc.api import Model, Ops
 from thinc.types import Floats2d
 
 # Longer documents are read in pieces of so many tokens: a transformer would run all windows of a
@@ -66,3 +66,15 @@ def length_batches(docs: Sequence[Sized], batch_words: int) -> Iterator[list[int
         batch.append(i)
     if batch:
         yield batch
+
+
+def split_rows(ops: Ops, rows: Floats2d, like: Sequence[Floats2d]) -> list[Floats2d]:
+    """Cut the joined rows of a batch into its documents again.
+
+    ops (Ops): Of the model.
+    rows (Floats2d of shape (tokens of all documents, any)): E.g. a gradient.
+    like (Sequence[Floats2d]): Arrays of the documents' lengths.
+    RETURNS (List[Floats2d]): One array a document.
+    """
+    ends = np.cumsum([len(array) for array in like])[:-1]
+    return ops.xp.split(ops.asarray2f(rows), ends.tolist())

@@ -18,7 +18,7 @@ from ..errors import Errors, XnerError
 from ..ml.pairs import Kind, pair_loss, unit_rows
 from ..training.pairs import sample_pairs, tag_classes
 from ..training.targets import label_names, targets
-from .reading import read_rows
+from .reading import read_rows, split_rows
 
 DEFAULT_CONFIG = """
 [model]
@@ -236,5 +236,4 @@ class SimilarityEvaluator(TrainablePipe):
         target = ops.asarray1f(same)
         joined, weights = ops.xp.concatenate(scores), ops.xp.ones_like(target)
         loss, gradient = pair_loss(joined, (first, second), target, weights, kind=self.similarity)
-        ends = np.cumsum([len(rows) for rows in scores])[:-1]
-        return loss, ops.xp.split(ops.asarray2f(gradient), ends.tolist())
+        return loss, split_rows(ops, gradient, scores)

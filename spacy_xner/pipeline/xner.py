@@ -21,7 +21,7 @@ from ..ml.losses import Loss, softmax
 from ..spans import set_scored_spans
 from ..training.pair_task import PairTask, evaluator_vectors
 from ..training.targets import label_names, targets
-from .reading import read_rows
+from .reading import read_rows, split_rows
 
 DEFAULT_CONFIG = """
 [model]
@@ -315,7 +315,7 @@ class Xner(TrainablePipe):
         pair_loss = 0.0
         if pairs.weight:
             pair_loss, d_pairs = pairs.loss(self.model.ops, lesson, self._join(vectors))
-            parts = zip(d_vectors, self._split(d_pairs, vectors), strict=True)
+            parts = zip(d_vectors, split_rows(self.model.ops, d_pairs, vectors), strict=True)
             d_vectors = [one + other for one, other in parts]
         backprop_vectors(d_vectors)
         return loss, pair_loss
@@ -336,14 +336,10 @@ class Xner(TrainablePipe):
         loss, gradient = self.loss(
             self._join(logits), ops.asarray2f(flat_target), ops.asarray1f(flat_weights)
         )
-        return loss, self._split(gradient, logits)
+        return loss, split_rows(ops, gradient, logits)
 
     def _join(self, arrays: list[Floats2d]) -> Floats2d:
         return self.model.ops.xp.concatenate(arrays)
-
-    def _split(self, rows: Floats2d, like: list[Floats2d]) -> list[Floats2d]:
-        ends = np.cumsum([len(array) for array in like])[:-1]
-        return self.model.ops.xp.split(self.model.ops.asarray2f(rows), ends.tolist())
 
     def distill(
         self,

@@ -17,7 +17,7 @@ from spacy.tokens import Doc
 
 from ..errors import Errors, XnerError, reason
 from ..labels import iob2_tags
-from ..silver import STEPS
+from ..silver import pack_vectors, unpack_vectors
 from .base import SimilarityTeacher, Teacher, evaluates
 
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
@@ -103,7 +103,7 @@ class CachedTeacher:
 
         def pack(rows: NDArray[np.float64]) -> bytes:
             width = np.array([rows.shape[1]], dtype=WIDTH).tobytes()
-            return width + np.rint(rows * STEPS).astype(np.int8).tobytes()
+            return width + pack_vectors(rows)
 
         ask = cast(SimilarityTeacher, self.teacher).vectors
         return self._answers("vectors", docs, ask, pack, self._unit_rows)
@@ -164,8 +164,7 @@ class CachedTeacher:
         if len(data) != WIDTH.itemsize + length * width:
             found = f"vectors of {len(data)} bytes for {length} tokens"
             raise XnerError(Errors.X414.format(path=self.path, reason=found))
-        steps = np.frombuffer(data[WIDTH.itemsize :], dtype=np.int8)
-        return steps.reshape(length, width).astype(np.float64) / STEPS
+        return unpack_vectors(data[WIDTH.itemsize :], (length, width))
 
 
 def keep_answers(teachers: Mapping[str, Teacher], path: Path) -> dict[str, Teacher]:

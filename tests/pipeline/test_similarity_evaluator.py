@@ -1,23 +1,13 @@
 import numpy as np
 import pytest
 import spacy
+from handmade import TOK2VEC
 from numpy.testing import assert_allclose, assert_array_equal
 from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_xner.errors import XnerError
 from spacy_xner.pipeline.find import find_evaluator
-
-TOK2VEC = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "pretrained_vectors": None,
-    "width": 32,
-    "depth": 2,
-    "embed_size": 200,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": True,
-}
 
 
 def evaluator(*, width=8, tok2vec=TOK2VEC, **settings):

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 import srsly
 import typer
-from spacy.vocab import Vocab
 from wasabi import msg
 
 from spacy_xner.cli._app import command
@@ -14,7 +13,7 @@ from spacy_xner.corpora.roles import check_student
 from spacy_xner.encoders import encoder_path, local_encoder
 from spacy_xner.neighbours import weigh
 from spacy_xner.rounds import add_student
-from spacy_xner.shards import read_docs, write_docs
+from spacy_xner.training.development import write_development
 from spacy_xner.training.run import train_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -79,9 +78,7 @@ def student(
     # No label of a target is seen in training, not even to choose a checkpoint: what is watched is
     # a little of each source's development set, and the last checkpoint is the one that is kept.
     dev = output / "dev.spacy"
-    dev.parent.mkdir(parents=True, exist_ok=True)
-    docs = (read_docs(source / f"{name}-dev.spacy", Vocab()) for name in sources.split())
-    write_docs(dev, [doc for language in docs for doc in list(language)[:50]])
+    write_development((source / f"{name}-dev.spacy" for name in sources.split()), dev)
     overrides = {
         "paths.dev": str(dev),
         "paths.encoder": encoder_path(encoder, built),

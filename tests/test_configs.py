@@ -7,6 +7,7 @@ import pytest
 import spacy
 from spacy.cli.train import train
 from tiny_checkpoint import WIDTH, save_tiny_checkpoint
+from tiny_language_model import save_tiny_language_model
 
 from spacy_xner.pipeline.find import find_evaluator, run_before
 from spacy_xner.shards import write_docs
@@ -21,6 +22,11 @@ def encoder(tmp_path_factory):
     return save_tiny_checkpoint(tmp_path_factory.mktemp("encoder"))
 
 
+@pytest.fixture(scope="module")
+def language_model(tmp_path_factory):
+    return save_tiny_language_model(tmp_path_factory.mktemp("language-model"))
+
+
 def with_similarity(doc):
     rows = np.eye(5)[read_silver(doc).distribution.argmax(axis=1)]
     write_silver(doc, read_silver(doc)._replace(similarity=rows))
@@ -29,14 +35,14 @@ def with_similarity(doc):
 
 def test_all_configs_are_covered():
     names = ["baseline_ner", "ensemble", "evaluator", "student", "student_cnn", "student_mtmt"]
-    names += ["teacher", "teacher_evaluator"]
+    names += ["teacher", "teacher_evaluator", "teacher_llm"]
     assert [path.stem for path in CONFIGS] == names
 
 
 @pytest.mark.parametrize("kind", ["gold", "silver"])
 @pytest.mark.parametrize("config", TRAINING, ids=lambda path: path.stem)
 def test_config_trains_on_gold_and_on_silver(
-    config, kind, encoder, gold_docs, make_silver, tmp_path
+    config, kind, encoder, language_model, gold_docs, make_silver, tmp_path
 ):
     if (config.stem, kind) == ("student_mtmt", "gold"):
         pytest.skip("gold entities have no similarity: tests/pipeline/test_xner_pairs.py")
@@ -53,6 +59,9 @@ def test_config_trains_on_gold_and_on_silver(
     }
     if config.stem == "teacher_evaluator":
         overrides["system.width"] = WIDTH
+    if config.stem == "teacher_llm":
+        overrides["paths.encoder"] = str(language_model)
+        overrides["training.max_steps"] = 80
     train(config, tmp_path / "out", overrides=overrides)
     nlp = spacy.load(tmp_path / "out" / "model-last")
     component = "ner" if config.stem == "baseline_ner" else "xner"

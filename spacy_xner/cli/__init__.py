@@ -17,6 +17,7 @@ COMMANDS = (
     "ensemble",
     "evaluate",
     "leakage",
+    "llm",
     "neighbours",
     "similarity",
     "train",

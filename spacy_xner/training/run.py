@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..errors import Errors, XnerError, config_errors
 from ..evaluation.provenance import package_versions
 from ..hashing import hash_file, hash_folder, strings
 from ..shards import read_docs, spacy_files, write_bytes
-from .corpus import corpus_paths
+from .corpus import corpus_paths, read_corpus
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
 
@@ -43,12 +42,11 @@ def count_steps(batcher: Batcher, docs: Sequence[Doc], *, epochs: float) -> int:
 def training_docs(corpus: Mapping[str, Any]) -> Iterator[Doc]:
     """The documents that the reader in a config's [corpora.train] block reads.
 
-    corpus (Mapping[str, Any]): With "path" and perhaps "folders" and "limit".
+    corpus (Mapping[str, Any]): With "path" and perhaps "folders", "limit" and "limit_each".
     RAISES (XnerError): See `shards.read_docs`.
     """
-    paths = corpus_paths(corpus["path"], corpus.get("folders"))
-    docs = chain.from_iterable(read_docs(path, Vocab()) for path in paths)
-    return islice(docs, corpus.get("limit") or None)
+    known = {key: corpus[key] for key in ("folders", "limit", "limit_each") if key in corpus}
+    return read_corpus(corpus["path"], Vocab(), **known)
 
 
 def train_pipeline(

@@ -62,6 +62,17 @@ def test_gold_and_silver_are_read(tmp_path, gold_docs, make_silver):
         assert eg.predicted.vocab is eg.reference.vocab
 
 
+def test_a_limit_for_each_corpus(tmp_path):
+    for name, length in (("a.spacy", 2), ("b.spacy", 3)):
+        write_docs(tmp_path / name, [make_doc(length)] * 4)
+    several = {"folders": ["a.spacy", "b.spacy"]}
+    assert lengths(eg.x for eg in read(tmp_path, **several, limit_each=2)) == [2, 2, 3, 3]
+    assert lengths(eg.x for eg in read(tmp_path, **several, limit_each=3, limit=4)) == [2, 2, 2, 3]
+    assert lengths(eg.x for eg in read(tmp_path, limit_each=3)) == [2, 2, 2]
+    with pytest.raises(XnerError, match="limit_each"):
+        read(tmp_path, limit_each=-1)
+
+
 @pytest.mark.parametrize("max_length", [1, 2, 3, 7, 50, 100])
 def test_cutting_loses_nothing(max_length):
     doc = make_doc(50, entities=[(3, 5), (20, 24), (48, 50)], sure=0.8)

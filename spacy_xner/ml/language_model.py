@@ -1,0 +1,229 @@
+"""A causal language model as token vectors, fine-tuned by adapters (Li et al. 2023)."""
+
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from spacy.tokens import Doc
+from thinc.api import Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+
+from ..errors import Errors, XnerError
+from ..pipeline.reading import length_batches, split_rows
+from .adapter import ALL_LINEAR, AdapterSettings, AdapterShim, Quantisation
+from .transformer import has_fast_bfloat16
+from .windows import Reduce, make_windows, reduce_ranges, word_subwords
+
+if TYPE_CHECKING:
+    import torch
+
+
+def build_language_model_encoder(
+    base: str,
+    *,
+    causal: bool = False,
+    rank: int = 16,
+    alpha: float = 32.0,
+    dropout: float = 0.05,
+    targets: list[str] | str = ALL_LINEAR,
+    reduce: Reduce = "mean",
+    window: int = 256,
+    stride: int = 192,
+    max_subwords: int = 4096,
+    mixed_precision: bool = False,
+    quantise: Quantisation | None = None,
+) -> Model[list[Doc], list[Floats2d]]:
+    """A causal language model that reads documents; only its low-rank adapters are trained.
+
+    Registered as `spacy-xner.LanguageModelEncoder.v1`. Without the causal mask each word sees the
+    words after it too, which makes language models better taggers (Li et al. 2023, Label Supervised
+    LLaMA Finetuning, arXiv:2310.01208). A saved pipeline holds the adapters and the SHA-256 of the
+    base, not the base, which is loaded with the first document.
+
+    base (str): Local folder or hub name of a causal language model with a fast tokenizer.
+    causal (bool): Keep the causal mask.
+    rank, alpha, dropout, targets: Of the adapters, see `AdapterSettings`.
+    reduce (Reduce): "first", "last" or "mean": which sub-words stand for a word. "last" is the only
+        one that has seen the whole word under a causal mask.
+    window, stride (int): Longer texts are read in windows of so many sub-words, whose starts lie so
+        far apart.
+    max_subwords (int): What the model is given at once, with padding.
+    mixed_precision (bool): Load the base in bfloat16 where the processor has instructions for it.
+    quantise (Optional[str]): "int8" or "nf4", with bitsandbytes; see `AdapterSettings`.
+    RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width). A token without a
+        sub-word has zeros.
+    RAISES (XnerError): X308 for a setting out of range; when initialised or used, what
+        `AdapterShim.load` raises.
+    """
+    expected = {
+        "reduce": (reduce in ("first", "last", "mean"), '"first", "last" or "mean"'),
+        "rank": (rank >= 1, "1 or more"),
+        "dropout": (0.0 <= dropout < 1.0, "a number in [0, 1)"),
+        "window": (window >= 1, "1 or more"),
+        "stride": (1 <= stride <= window, "1 to the window's size"),
+        "max_subwords": (max_subwords >= 1, "1 or more"),
+        "quantise": (quantise in (None, "int8", "nf4"), 'null, "int8" or "nf4"'),
+    }
+    for key, (good, wanted) in expected.items():
+        if not good:
+            found = {"key": key, "value": locals()[key], "expected": wanted}
+            raise XnerError(Errors.X308.format(**found))
+    settings = AdapterSettings(
+        base=base,
+        causal=causal,
+        rank=rank,
+        alpha=alpha,
+        dropout=dropout,
+        targets=targets,
+        low_precision=mixed_precision and has_fast_bfloat16(),
+        quantise=quantise,
+    )
+    return Model(
+        "language_model_encoder",
+        _forward,
+        init=_init,
+        dims={"nO": None},
+        attrs={
+            "reduce": reduce,
+            "window": window,
+            "stride": stride,
+            "max_subwords": max_subwords,
+        },
+        shims=[AdapterShim(settings)],
+    )
+
+
+class Reading(NamedTuple):
+    """Texts cut into what a language model is given, and how its answers come back to the words.
+
+    inputs: Sub-word ids of each window, special ones included.
+    kept: Of each window the part that is kept, as positions in its input, the end exclusive.
+    rows: The sub-words that stand for words, by number among all that are kept.
+    owners: For each of these the number of its word among all words.
+    """
+
+    inputs: list[list[int]]
+    kept: list[tuple[int, int]]
+    rows: NDArray[np.int64]
+    owners: NDArray[np.int64]
+
+
+def cut_docs(
+    docs: Sequence[Doc], tokenizer: Any, *, window: int, stride: int, reduce: Reduce
+) -> Reading:
+    """Tokenise documents, cut them into windows and find the sub-words of each word.
+
+    docs (Sequence[Doc]): Also without tokens.
+    tokenizer (PreTrainedTokenizerFast): Of the language model.
+    window, stride, reduce: See `build_language_model_encoder`.
+    RETURNS (Reading): Windows and words in the order of the documents.
+    """
+    none = np.zeros(0, dtype=np.int64)
+    inputs: list[list[int]] = []
+    kept: list[tuple[int, int]] = []
+    rows, owners = [none], [none]
+    subwords = words = 0
+    for doc in docs:
+        found = tokenizer(
+            doc.text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
+        )
+        ids, special = found["input_ids"], found["special_tokens_mask"]
+        # What the tokenizer puts around a text goes around each window of it.
+        front = next((i for i, added in enumerate(special) if not added), len(ids))
+        back = len(ids) - next((i for i, added in enumerate(special[::-1]) if not added), 0)
+        before, after = ids[:front], ids[max(front, back) :]
+        ids, offsets = ids[front:back], found["offset_mapping"][front:back]
+        for start, end, first, last in make_windows(len(ids), size=window, stride=stride):
+            inputs.append([*before, *ids[start:end], *after])
+            kept.append((first - start + front, last - start + front))
+        spans = [(token.idx, token.idx + len(token)) for token in doc]
+        for start, end in reduce_ranges(word_subwords(spans, offsets), reduce):
+            rows.append(np.arange(subwords + start, subwords + end))
+            owners.append(np.full(end - start, words))
+            words += 1
+        subwords += len(ids)
+    return Reading(inputs, kept, np.concatenate(rows), np.concatenate(owners))
+
+
+def run(
+    model: Any, reading: Reading, words: int, *, causal: bool, max_subwords: int
+) -> "torch.Tensor":
+    """What a language model gives for the words of some documents.
+
+    model (torch.nn.Module): Gives hidden states.
+    reading (Reading): Of the documents.
+    words (int): How many they have.
+    causal (bool): Keep the causal mask.
+    max_subwords (int): What the model is given at once, with padding.
+    RETURNS (torch.Tensor of shape (words, width)): In float32; means over the sub-words that stand
+        for a word, zeros where there are none.
+    """
+    import torch
+
+    device = next(model.parameters()).device
+    states: list[Any] = [torch.zeros(0, model.config.hidden_size, device=device)]
+    states *= 1 + len(reading.inputs)
+    for batch in length_batches(reading.inputs, max_subwords):
+        lengths = torch.tensor([len(reading.inputs[i]) for i in batch], device=device)
+        mask = torch.arange(int(lengths.max()), device=device) < lengths[:, None]
+        ids = torch.zeros(mask.shape, dtype=torch.long, device=device)
+        ids[mask] = torch.tensor(
+            list(chain.from_iterable(reading.inputs[i] for i in batch)), device=device
+        )
+        found = model(input_ids=ids, attention_mask=_attention(mask, model.dtype, causal=causal))
+        for i, rows in zip(batch, found.last_hidden_state.float(), strict=True):
+            first, last = reading.kept[i]
+            states[1 + i] = rows[first:last]
+    rows, owners = (torch.from_numpy(x).to(device) for x in (reading.rows, reading.owners))
+    flat = torch.cat(states)
+    counts = torch.bincount(owners, minlength=words).clamp(min=1)
+    sums = torch.zeros(words, flat.shape[1], device=device).index_add(0, owners, flat[rows])
+    return sums / counts[:, None]
+
+
+def _attention(mask: "torch.Tensor", dtype: "torch.dtype", *, causal: bool) -> "torch.Tensor":
+    """Who sees whom: transformers adds the causal mask unless the mask has four dimensions."""
+    import torch
+
+    if causal:
+        return mask.long()
+    blocked = ~mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
+    return torch.zeros(blocked.shape, dtype=dtype, device=mask.device).masked_fill(
+        blocked, torch.finfo(dtype).min
+    )
+
+
+def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
+    loaded: Any = cast(AdapterShim, model.shims[0]).load()
+    model.set_dim("nO", loaded.config.hidden_size)
+
+
+def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+    import torch
+
+    shim = cast(AdapterShim, model.shims[0])
+    loaded = shim.load()
+    loaded.train(is_train)
+    how: dict[str, Any] = {key: model.attrs[key] for key in ("window", "stride", "reduce")}
+    reading = cut_docs(docs, shim.tokenizer, **how)
+    words = sum(len(doc) for doc in docs)
+    with torch.set_grad_enabled(is_train):
+        vectors = run(
+            loaded,
+            reading,
+            words,
+            causal=shim.settings.causal,
+            max_subwords=model.attrs["max_subwords"],
+        )
+    like: list[Any] = list(docs)
+    rows: Any = torch2xp(vectors.detach())
+
+    def backprop(gradients: list[Floats2d]) -> list[Doc]:
+        if vectors.requires_grad:
+            joined = model.ops.xp.concatenate(gradients)
+            vectors.backward(xp2torch(joined, device=vectors.device))
+        return docs
+
+    return split_rows(model.ops, rows, like), backprop

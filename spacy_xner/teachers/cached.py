@@ -18,7 +18,7 @@ from spacy.tokens import Doc
 from ..errors import Errors, XnerError, reason
 from ..labels import iob2_tags
 from ..silver import pack_vectors, unpack_vectors
-from .base import SimilarityTeacher, Teacher, evaluates
+from .base import SimilarityTeacher, Teacher, abstains, evaluates
 
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
 # run gives the same to the last bit.
@@ -119,11 +119,15 @@ class CachedTeacher:
         if not self._keys:
             self.load()
         keys = [self._doc_key(kind, doc) for doc in docs]
+        silent: dict[bytes, NDArray[np.float64]] = {}
         try:
             found = self._read(keys)
             unknown = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
             answers = ask(list(unknown.values())) if unknown else []
-            new = {key: pack(rows) for key, rows in zip(unknown, answers, strict=True)}
+            said = dict(zip(unknown, answers, strict=True))
+            if kind == "probs":  # who abstains is asked again the next time
+                silent = {key: rows for key, rows in said.items() if abstains(rows)}
+            new = {key: pack(rows) for key, rows in said.items() if key not in silent}
             if new:
                 with self._database:
                     self._database.executemany(
@@ -132,7 +136,10 @@ class CachedTeacher:
         except sqlite3.Error as err:
             raise XnerError(Errors.X414.format(path=self.path, reason=reason(err))) from err
         known = found | new
-        return [unpack(known[key], len(doc)) for key, doc in zip(keys, docs, strict=True)]
+        return [
+            silent[key] if key in silent else unpack(known[key], len(doc))
+            for key, doc in zip(keys, docs, strict=True)
+        ]
 
     @cached_property
     def _database(self) -> sqlite3.Connection:

@@ -122,21 +122,20 @@ def corpus_votes(votes: Votes) -> CorpusVotes:
     votes (Votes): What `TeacherEnsemble.predict` gives.
     RETURNS (CorpusVotes): The same as `read_votes` finds in the annotated documents.
     """
-    # A document without tokens has been read by all.
-    heard = [rows.all(axis=0) for rows in split(votes.heard, votes.lengths)]
+    heard = votes.readers
     spans = [
         (d, entity.start, entity.end, k, votes.labels.index(entity.label))
         for k in range(len(votes.names))
         for d, entities in enumerate(decode(split(votes.probs[k], votes.lengths), votes.labels))
         for entity in entities
-        if heard[d][k]
+        if heard[d, k]
     ]
     return CorpusVotes(
         votes.names,
         votes.labels,
         np.array(votes.lengths, dtype=np.int64),
         np.array(spans, dtype=np.int64).reshape(-1, 5),
-        np.array(heard, dtype=bool).reshape(len(votes.lengths), len(votes.names)),
+        heard,
         ~votes.taught[:, 1::2],
     )
 

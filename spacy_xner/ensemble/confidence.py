@@ -63,7 +63,7 @@ def agreements(probs: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     n_teachers, n_tokens, _ = probs.shape
     result, others = np.zeros((2, n_tokens, n_teachers))
-    heard = probs.any(axis=2)
+    heard = (probs != 0.0).any(axis=2)
     for j in range(n_teachers):
         for k in range(j):
             both = (heard[j] & heard[k])[:, None]

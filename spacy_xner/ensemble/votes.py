@@ -29,7 +29,14 @@ class Votes(NamedTuple):
     @property
     def heard(self) -> NDArray[np.bool_]:
         """Who speaks at each token and does not abstain: boolean array of shape (tokens, K)."""
-        return self.probs.any(axis=2).T
+        return (self.probs != 0.0).any(axis=2).T
+
+    @property
+    def readers(self) -> NDArray[np.bool_]:
+        """The same by document, of shape (documents, K); one without tokens is read by all."""
+        cuts = np.cumsum(self.lengths, dtype=int)[:-1]
+        found = [rows.all(axis=0) for rows in np.split(self.heard, cuts)]
+        return np.array(found[: len(self.lengths)], dtype=bool).reshape(-1, len(self.names))
 
 
 def leave_out_silent(weights: NDArray[np.float64], votes: Votes) -> NDArray[np.float64]:

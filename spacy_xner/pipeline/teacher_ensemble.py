@@ -267,13 +267,13 @@ class TeacherEnsemble(Pipe):
             confidence = rows.max(axis=1, initial=0.0) if heard else np.full(len(doc), -1.0)
             set_hard_reading(doc, ents if heard else [], confidence, threshold=self.threshold)
         if self.keep_votes:
-            spoke = [rows.all(axis=0) for rows in split(votes.heard, votes.lengths)]
+            readers = votes.readers
             for k, name in enumerate(votes.names):
                 taught = votes.taught[k, 1::2]
                 unknown = [x for x, known in zip(self.labels, taught, strict=True) if not known]
                 answers = decode(split(votes.probs[k], votes.lengths), self.labels)
-                for doc, ents, who in zip(docs, answers, spoke, strict=True):
-                    if not who[k]:  # no group: it abstains, and does not say O everywhere
+                for doc, ents, reads in zip(docs, answers, readers[:, k], strict=True):
+                    if not reads:  # no group: it abstains, and does not say O everywhere
                         continue
                     # What a teacher does not know, it does not deny.
                     attrs = {"untaught": unknown} if unknown else {}

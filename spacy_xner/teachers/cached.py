@@ -6,6 +6,7 @@ Weights and pools can then be changed, and compared, without another pass throug
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from ..errors import Errors, XnerError, reason
 from ..labels import iob2_tags
 from ..silver import pack_vectors, unpack_vectors
 from .base import SimilarityTeacher, Teacher, abstains, evaluates
+from .faults import faults_of
 
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
 # run gives the same to the last bit.
@@ -74,6 +76,11 @@ class CachedTeacher:
     def specification(self) -> dict[str, Any]:
         """The teacher's own: where answers are kept does not matter."""
         return self.teacher.specification()
+
+    @property
+    def faults(self) -> Counter[str]:
+        """The teacher's own."""
+        return faults_of(self.teacher)
 
     def relocate(self, path: Path) -> None:
         """Tell the teacher."""

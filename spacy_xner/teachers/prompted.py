@@ -211,7 +211,9 @@ class PromptedTeacher(SpanTeacher):
             raise as_fault(err) from err
         if answer is None or not str(answer).strip():
             raise AnswerError(REFUSALS, "empty")
-        if not isinstance(answer, str) or named_spans(task, answer) is None:
+        # A lone surrogate, which JSON allows, could be neither kept nor logged.
+        answer = str(answer).encode("utf8", "replace").decode("utf8")
+        if named_spans(task, answer) is None:
             raise AnswerError(MALFORMED, "no line can be read")
         self._responses.add(key, answer)
         return answer

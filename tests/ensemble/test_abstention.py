@@ -201,6 +201,7 @@ def test_aggregators_leave_documents_alone_that_nobody_has_read(method, tmp_path
     docs = annotated(make_pipe(["Bob"], ["Bob"])) + annotated(make_pipe(["Bob"], []))
     found = aggregate_votes(read_votes(docs), method=method)
     np.testing.assert_allclose(found.distribution.sum(axis=1), 1.0)
+    (tmp_path / "in").mkdir()
     write_docs(tmp_path / "in" / "part-00000.spacy", docs)
     aggregate(tmp_path / "in", tmp_path / "out", method=method)
     result = list(read_docs(tmp_path / "out", Vocab()))

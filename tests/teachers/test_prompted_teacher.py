@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import fake_llm_server as fake
 import numpy as np
@@ -230,6 +231,14 @@ def test_a_span_that_is_not_in_the_text_is_counted_and_the_others_stay(config, s
     assert server.requests == 1
 
 
+def test_text_that_is_no_unicode_is_an_answer_too(ours, server, tmp_path):
+    server.script[TEXT] = [names("Ana PER") + "\n\ud800"]
+    for _ in range(2):
+        teacher = prompted(ours, cache=str(tmp_path / "cache"))
+        np.testing.assert_allclose(teacher.distributions([doc(TEXT)])[0][0], B_PER)
+    assert (server.requests, counted(teacher)) == (1, {})
+
+
 def test_nobody_listens(tmp_path):
     with fake_server() as gone:
         path = write_config(tmp_path / "p.cfg", gone.endpoint)
@@ -309,7 +318,7 @@ def test_a_killed_run_loses_no_answer(server, tmp_path):
     texts = ["one", "two", "three", "four"]
     server.script["three"] = [fake.SLOW, "None"]
     settings = {"path": str(path), "cache": str(tmp_path), "texts": texts}
-    code = KILLED.format(tests=str(__file__).rpartition("/")[0], **settings)
+    code = KILLED.format(tests=str(Path(__file__).parent), **settings)
     process = subprocess.Popen([sys.executable, "-c", code])
     for _ in range(1200):
         if server.asked["three"] or process.poll() is not None:
@@ -331,6 +340,21 @@ def test_a_cache_that_cannot_be_used(ours, tmp_path):
 
 
 # How it is set up
+
+
+def test_the_config_of_the_documentation(server, tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "new-language.md"
+    section = page.read_text("utf8").partition("## A prompted model as a teacher")[2]
+    block = section.partition("```ini\n")[2].partition("```")[0]
+    text = block.replace("http://127.0.0.1:8000/v1/chat/completions", server.endpoint)
+    assert text != block
+    (tmp_path / "prompt.cfg").write_text(text, encoding="utf8")
+    teacher = prompted(tmp_path / "prompt.cfg")
+    assert teacher.distributions([doc(TEXT)])[0].shape == (6, 7)
+    assert teacher.labels == ("LOC", "ORG", "PER")
+    (body,) = server.bodies
+    assert (body["model"], body["temperature"]) == ("my-model", 1.0)
+    assert "answer: None" in body["messages"][0]["content"]
 
 
 def test_a_saved_pipeline_is_a_teacher(ours, server, tmp_path):

@@ -22,7 +22,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_config
 
-from ..errors import Errors, XnerError, config_errors, reason
+from ..errors import Errors, XnerError, reason
 from ..hashing import hash_file, named_files
 from ..labels import iob2_tags
 from ..spans import blank_copy
@@ -97,14 +97,17 @@ class PromptedTeacher(SpanTeacher):
     def _open(self) -> Language:
         """Load the pipeline.
 
-        RAISES (XnerError): X450 without spacy-llm, X451 if a config holds a key, X401 if it cannot
-            be loaded.
+        RAISES (XnerError): X450 without spacy-llm, X607 if a config cannot be read, X451 if it
+            holds a key, X401 if the pipeline cannot be loaded.
         """
         if find_spec("spacy_llm") is None:
             raise XnerError(Errors.X450)
         for file in self._configs():
-            with config_errors(file):
+            try:
                 setting = find_secret(load_config(file))
+            except Exception as err:  # a parser quotes the line that it cannot read
+                details = {"path": file, "reason": mask(reason(err))}
+                raise XnerError(Errors.X607.format(**details)) from None
             if setting:
                 raise XnerError(Errors.X451.format(setting=setting, path=file))
         try:

@@ -17,7 +17,7 @@ NAMES = re.compile(
 )
 QUERIES = re.compile(r"(?:^|[_-])(?:key|sig|signature)$", re.IGNORECASE)
 # Prefixes that providers give their keys, and values of the header `Authorization`.
-VALUES = re.compile(r"(?:^|\s)(?:(?:sk|pk|gsk|xai|hf)[_-][\w-]{16,}|(?:Bearer|Basic) \S+)")
+VALUES = re.compile(r"(?<![\w-])(?:(?:sk|pk|gsk|xai|hf)[_-][\w-]{16,}|(?:Bearer|Basic) \S+)")
 VARIABLES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$", re.IGNORECASE)
 # Shorter values, such as "true", occur in innocent text.
 SHORTEST = 8
@@ -32,14 +32,14 @@ def known_secrets() -> list[str]:
 
 
 def mask(text: str) -> str:
-    """Put *** in the place of all secrets of the environment.
+    """Put *** in the place of all secrets of the environment, and of what looks like a key.
 
     text (str): For a message.
     RETURNS (str): Without them.
     """
     for secret in known_secrets():
         text = text.replace(secret, "***")
-    return text
+    return VALUES.sub("***", text)
 
 
 def find_secret(config: Mapping[str, Any], *, place: str = "") -> str | None:

@@ -99,6 +99,14 @@ def test_a_key_in_a_config_is_refused_and_not_shown(tmp_path, more, setting):
     assert KEY not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_key_in_a_line_that_cannot_be_read_is_not_shown(tmp_path):
+    (tmp_path / "p.cfg").write_text('[nlp]\nlang = 1\nsk-abcdefghijklmnopqrst\n"Bearer abc"\n')
+    with pytest.raises(XnerError, match="X607") as caught:
+        prompted(tmp_path / "p.cfg").load()
+    said = "".join(traceback.format_exception(caught.value))
+    assert "***" in said and "abcdef" not in said and "abc" not in said
+
+
 def test_a_key_in_a_saved_pipeline_is_refused(tmp_path):
     with fake_server() as server:
         from spacy_llm.util import assemble

@@ -71,7 +71,8 @@ def read_votes(docs: Iterable[Doc]) -> CorpusVotes:
     """Collect `doc.spans["silver/<teacher>"]`.
 
     docs (Iterable[Doc]): Silver documents with the same labels. A teacher without a group in a
-        document abstains there; one with an empty group says O everywhere.
+        document abstains there; one with an empty group says O everywhere. Only a document of the
+        weight 0 may lack all groups.
     RETURNS (CorpusVotes): Teachers in the order in which they come.
     RAISES (XnerError): X005 if a document has no silver annotations, X430 if it has no votes, X431
         if labels differ.
@@ -86,10 +87,11 @@ def read_votes(docs: Iterable[Doc]) -> CorpusVotes:
     for d, doc in enumerate(docs):
         if not has_silver(doc):
             raise XnerError(Errors.X005.format(reason=f"document {d + 1} has none"))
-        found = read_silver(doc).labels
+        silver = read_silver(doc)
+        found = silver.labels
         labels = labels or found
         votes = {k[len(prefix) :]: g for k, g in doc.spans.items() if k.startswith(prefix)}
-        if not votes:
+        if not votes and silver.doc_weight > 0:
             raise XnerError(Errors.X430.format(number=d + 1, prefix=prefix))
         used = {span.label_ for group in votes.values() for span in group}
         if found != labels or not used <= set(labels):
@@ -120,18 +122,20 @@ def corpus_votes(votes: Votes) -> CorpusVotes:
     votes (Votes): What `TeacherEnsemble.predict` gives.
     RETURNS (CorpusVotes): The same as `read_votes` finds in the annotated documents.
     """
+    heard = votes.readers
     spans = [
         (d, entity.start, entity.end, k, votes.labels.index(entity.label))
         for k in range(len(votes.names))
         for d, entities in enumerate(decode(split(votes.probs[k], votes.lengths), votes.labels))
         for entity in entities
+        if heard[d, k]
     ]
     return CorpusVotes(
         votes.names,
         votes.labels,
         np.array(votes.lengths, dtype=np.int64),
         np.array(spans, dtype=np.int64).reshape(-1, 5),
-        np.ones((len(votes.lengths), len(votes.names)), dtype=bool),
+        heard,
         ~votes.taught[:, 1::2],
     )
 
@@ -310,7 +314,8 @@ def set_aggregate(
     """Write the outcome into silver documents: distribution, entities, and the teachers' weights.
 
     docs (Sequence[Doc]): Some of those that gave the votes, in their order; annotated in place.
-    votes (CorpusVotes), found (Aggregate): Of the whole corpus.
+    votes (CorpusVotes), found (Aggregate): Of the whole corpus. A document on which all abstain
+        stays as it is.
     first (int): The number of the first of these documents in the corpus.
     threshold (float): See `aggregate`.
     """
@@ -318,6 +323,8 @@ def set_aggregate(
     start = int(votes.lengths[:first].sum())
     rows = split(found.distribution[start : start + sum(lengths)], lengths)
     for d, (doc, probs) in enumerate(zip(docs, rows, strict=True), start=first):
+        if not votes.heard[d].any():  # nobody has read it: it goes on teaching nothing
+            continue
         weights = dict(zip(votes.teachers, _shares(votes, found, d), strict=True))
         silver = read_silver(doc)._replace(distribution=probs, teacher_weights=weights)
         write_silver(doc, silver)

@@ -44,3 +44,19 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from strings(part)
+
+
+def named_files(value: Any) -> list[str]:
+    """The strings in a tree that are paths of files, each once, in order.
+
+    value (Any): For example a config.
+    RETURNS (List[str]): As they are written.
+    """
+    return sorted({text for text in strings(value) if _is_file(text)})
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # a whole prompt is too long for a path
+        return False

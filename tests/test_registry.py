@@ -3,6 +3,7 @@ from importlib.metadata import distribution
 
 import pytest
 import spacy
+import spacy_llm  # noqa: F401  makes the registry llm_models
 from spacy import registry
 from spacy.language import Language
 

@@ -40,6 +40,7 @@ def annotate_command(
     from ..corpora.columns import Report
     from ..corpora.docs import read_text
     from ..corpora.leakage import check_leakage
+    from ..teachers.faults import tell_faults
 
     report = Report()
     texts = read_text(source, tokenised=tokenised, skip_bad=skip_bad, report=report)
@@ -49,7 +50,8 @@ def annotate_command(
         check_leakage((record.text for record in records), evaluation)
     setup_gpu(gpu_id)
     nlp = load_pipeline(model)
-    find_ensemble(nlp).load()
+    pipe = find_ensemble(nlp)
+    pipe.load()
     settings = {"tokenised": tokenised, "limit": limit, "shard_size": shard_size}
     key = run_key(nlp, source, **settings, skip_bad=skip_bad)
     with tqdm(total=len(records), unit="doc", desc=str(source), disable=None) as bar:
@@ -58,6 +60,8 @@ def annotate_command(
         )
     if report.skipped_lines:
         msg.warn(f"Left out {report.skipped_lines} texts that cannot be used")
+    if faults := tell_faults(pipe.teachers):
+        msg.warn(f"Left out answers of {faults}")
     msg.good(f"{sum(s['docs'] for s in shards)} documents in {len(shards)} shards", output)
 
 

@@ -22,6 +22,16 @@ def ensemble_command(
         list[str] | None,
         typer.Option("--span-teacher", help="name=path of a pipeline that only sets doc.ents."),
     ] = None,
+    prompted: Annotated[
+        list[str] | None,
+        typer.Option(help="name=path of a pipeline of spacy-llm, or its config; repeated."),
+    ] = None,
+    samples: Annotated[
+        int, typer.Option(min=1, help="How often a prompt is asked; frequencies are certainty.")
+    ] = 1,
+    cache: Annotated[
+        Path, typer.Option(help="Folder for the answers to prompts, so that none is paid twice.")
+    ] = Path("cache"),
     evaluator: Annotated[
         list[str] | None,
         typer.Option(help="name=path of a teacher's similarity evaluator, repeated."),
@@ -37,7 +47,7 @@ def ensemble_command(
     from ..corpora.label_map import read_label_map
     from ..ensemble.build import build_ensemble, save_ensemble
 
-    named_paths([*(teacher or []), *(span_teacher or [])])  # no name in both
+    named_paths([*(teacher or []), *(span_teacher or []), *(prompted or [])])  # no name twice
     nlp = build_ensemble(
         config,
         named_paths(teacher or []),
@@ -45,6 +55,9 @@ def ensemble_command(
         label_map=read_label_map(label_map) if label_map else None,
         evaluators=named_paths(evaluator or []),
         keep_similarity=keep_similarity,
+        prompted=named_paths(prompted or []),
+        samples=samples,
+        cache=cache,
     )
     save_ensemble(nlp, output)
     names = json.loads((output / "teacher_ensemble" / "ensemble.json").read_text("utf8"))

@@ -27,6 +27,9 @@ def build_ensemble(
     pool: Mapping[str, Any] | None = None,
     evaluators: Mapping[str, str] | None = None,
     keep_similarity: bool = False,
+    prompted: Mapping[str, str] | None = None,
+    samples: int = 1,
+    cache: Path | None = None,
 ) -> Language:
     """Add a block for each teacher to the config's `teacher_ensemble` and make the pipeline.
 
@@ -38,6 +41,9 @@ def build_ensemble(
     evaluators (Mapping[str, str]): Path or package of a similarity evaluator, by name of teacher;
         teachers may also have one in their own pipeline.
     keep_similarity (bool): Write what the evaluators say; False leaves it to the config.
+    prompted (Mapping[str, str]): Path or package of pipelines of spacy-llm, or configs of such.
+    samples (int): How often each of their prompts is asked.
+    cache (Optional[Path]): Folder for their answers; None keeps none.
     RETURNS (Language): The pipeline; teachers are loaded when it is saved or first used.
     RAISES (XnerError): X601 if there is no config, X607 if it cannot be used, X002 for a label map
         that names another class.
@@ -56,14 +62,16 @@ def build_ensemble(
         settings["keep_similarity"] = True
     if label_map and "labels" in settings:
         check_label_map(label_map, settings["labels"])
-    kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers or {}}
+    asked = {"samples": samples, "cache": str(cache) if cache else None}
+    kinds = {"XnerTeacher": teachers, "SpanTeacher": span_teachers, "PromptedTeacher": prompted}
     for kind, named in kinds.items():
-        for name, path in named.items():
+        for name, path in (named or {}).items():
+            own = asked if named is prompted else {"evaluator": (evaluators or {}).get(name)}
             settings["teachers"][name] = {
                 "@misc": f"spacy-xner.{kind}.v1",
                 "path": path,
                 "label_map": dict(label_map or {}),
-                "evaluator": (evaluators or {}).get(name),
+                **own,
             }
     with config_errors(config):
         return load_model_from_config(found, auto_fill=True)

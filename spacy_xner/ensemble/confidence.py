@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spacy.tokens import Doc
 
 from ..errors import Errors, XnerError
-from .votes import Votes, fill_untaught
+from .votes import Votes, fill_untaught, leave_out_silent
 from .weights import Weights, make_uniform_weights
 
 Level = Literal["token", "sentence"]
@@ -57,17 +57,22 @@ def confidences(probs: NDArray[np.float64], *, power: float = 2.0) -> NDArray[np
 def agreements(probs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Mean over the other teachers of 1 - TV, with TV(p, q) = 1/2 sum_c |p(c) - q(c)|.
 
-    probs (Array of shape (K, tokens, C)): Rows sum to 1.
+    probs (Array of shape (K, tokens, C)): Rows sum to 1, or are zeros: that teacher abstains, and
+        is none of the others.
     RETURNS (Array of shape (tokens, K)): Numbers from 0 to 1; 1 for a teacher without others.
     """
     n_teachers, n_tokens, _ = probs.shape
-    result = np.zeros((n_tokens, n_teachers))
+    result, others = np.zeros((2, n_tokens, n_teachers))
+    heard = (probs != 0.0).any(axis=2)
     for j in range(n_teachers):
         for k in range(j):
+            both = (heard[j] & heard[k])[:, None]
             similar = 1.0 - 0.5 * np.abs(probs[j] - probs[k]).sum(axis=1)
-            result[:, [j, k]] += similar[:, None]
+            result[:, [j, k]] += similar[:, None] * both
+            others[:, [j, k]] += both
     # Sums of rows may be a rounding error above 1.
-    return np.clip(result / (n_teachers - 1), 0.0, 1.0) if n_teachers > 1 else result + 1.0
+    mean = np.divide(result, others, out=np.ones_like(result), where=others > 0)
+    return np.clip(mean, 0.0, 1.0)
 
 
 def make_confidence_weights(*, level: Level = "token", power: float = 2.0) -> Weights:
@@ -103,7 +108,7 @@ def make_agreement_weights(*, level: Level = "token") -> Weights:
 
 
 def _filled(docs: Sequence[Doc], votes: Votes) -> NDArray[np.float64]:
-    return fill_untaught(votes, make_uniform_weights()(docs, votes))
+    return fill_untaught(votes, leave_out_silent(make_uniform_weights()(docs, votes), votes))
 
 
 def _weigh(rows: NDArray[np.float64], votes: Votes, level: Level) -> NDArray[np.float64]:

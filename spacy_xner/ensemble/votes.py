@@ -12,7 +12,7 @@ class Votes(NamedTuple):
 
     names: The teachers, K of them.
     labels: The ensemble's entity types; the C columns are `iob2_tags(labels)`.
-    probs: Array of shape (K, tokens, C).
+    probs: Array of shape (K, tokens, C); zeros where a teacher abstains.
     taught: Boolean array of shape (K, C): was the teacher taught this tag?
     lengths: Number of tokens of each document.
     vectors: Arrays of shape (tokens, width) by teacher, of those that have a similarity evaluator;
@@ -26,6 +26,44 @@ class Votes(NamedTuple):
     lengths: tuple[int, ...]
     vectors: dict[str, NDArray[np.float64]] | None = None
 
+    @property
+    def heard(self) -> NDArray[np.bool_]:
+        """Who speaks at each token and does not abstain: boolean array of shape (tokens, K)."""
+        return (self.probs != 0.0).any(axis=2).T
+
+    @property
+    def readers(self) -> NDArray[np.bool_]:
+        """The same by document, of shape (documents, K); one without tokens is read by all."""
+        cuts = np.cumsum(self.lengths, dtype=int)[:-1]
+        found = [rows.all(axis=0) for rows in np.split(self.heard, cuts)]
+        return np.array(found[: len(self.lengths)], dtype=bool).reshape(-1, len(self.names))
+
+
+def leave_out_silent(weights: NDArray[np.float64], votes: Votes) -> NDArray[np.float64]:
+    """Share the weight of the teachers that abstain among the others.
+
+    weights (Array of shape (tokens, K)): Rows sum to 1.
+    votes (Votes): K teachers.
+    RETURNS (Array of shape (tokens, K)): Rows sum to 1, or to 0 where nobody is heard: all abstain,
+        or those who do not have no weight.
+    """
+    heard = votes.heard
+    if heard.all():
+        return weights
+    kept = weights * heard
+    total = kept.sum(axis=1, keepdims=True)
+    return np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+
+
+def fill_unheard(pooled: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give all tags the same probability where nobody is heard: a row of zeros would be no answer.
+
+    pooled (Array of shape (tokens, C)): What a pool made of the votes.
+    weights (Array of shape (tokens, K)): Its weights, of `leave_out_silent`.
+    RETURNS (Array of shape (tokens, C)): Rows sum to 1.
+    """
+    return np.where(weights.any(axis=1, keepdims=True), pooled, 1.0 / pooled.shape[1])
+
 
 def fill_untaught(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Split the O of teachers that were not taught every class.
@@ -34,7 +72,7 @@ def fill_untaught(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.floa
     in which the teachers that do know these classes see them against O, token by token.
 
     votes (Votes): K teachers.
-    weights (Array of shape (tokens, K)): Rows sum to 1.
+    weights (Array of shape (tokens, K)): Rows sum to 1, or to 0 where nobody is heard.
     RETURNS (Array of shape (K, tokens, C)): Rows sum to what they summed to before.
     """
     if votes.taught.all():
@@ -52,7 +90,8 @@ def fill_untaught(votes: Votes, weights: NDArray[np.float64]) -> NDArray[np.floa
             share = weights[:, experts]
             total = share.sum(axis=1, keepdims=True)
             share = np.divide(share, total, out=np.zeros_like(share), where=total > 0)
-            parts = np.einsum("tk,ktc->tc", share, votes.probs[experts][:, :, [0, *unknown]])
+            known = np.einsum("tk,ktc->tc", share, votes.probs[experts][:, :, [0, *unknown]])
+            parts = np.where(total > 0, known, parts)
         total = parts.sum(axis=1, keepdims=True)
         parts = np.divide(parts, total, out=np.zeros_like(parts), where=total > 0)
         parts[total[:, 0] <= 0, 0] = 1.0

@@ -2,7 +2,8 @@
 
 A weight function takes the documents and their `Votes` and returns an array of shape
 (tokens, teachers) whose rows sum to 1. Language-level weights repeat one row, sentence-level
-weights repeat it over a document, token-level weights use the votes.
+weights repeat it over a document, token-level weights use the votes. A teacher that abstains may
+get a weight: the ensemble takes it away (`votes.leave_out_silent`).
 """
 
 from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from ..aggregate import Method, aggregate_votes, corpus_votes
 from ..decode import ScoredEntity, decode
 from ..ensemble.pooling import Pool, linear_pool
-from ..ensemble.votes import Votes, fill_untaught, split
+from ..ensemble.votes import Votes, fill_unheard, fill_untaught, leave_out_silent, split
 from ..ensemble.weights import Weights, make_uniform_weights
 from ..pipeline.teacher_ensemble import TeacherEnsemble
 
@@ -53,7 +53,8 @@ def heat(votes: Votes, temperatures: Sequence[float]) -> Votes:
     powers = 1.0 / np.array(temperatures)[:, None, None]
     # A column that stays zero is one that a teacher was not taught.
     probs = np.where(votes.probs > 0, np.maximum(votes.probs, 1e-12) ** powers, 0.0)
-    return votes._replace(probs=probs / probs.sum(axis=2, keepdims=True))
+    total = probs.sum(axis=2, keepdims=True)  # 0 where a teacher abstains
+    return votes._replace(probs=np.divide(probs, total, out=probs, where=total > 0))
 
 
 def combine(
@@ -72,8 +73,8 @@ def combine(
     if how.method is not None:
         known, seen = corpus_votes(other), corpus_votes(votes)
         return aggregate_votes(seen, method=how.method, top=how.top, fitted_on=known).entities
-    weights = how.weights(docs, votes)
-    pooled = how.pool(fill_untaught(votes, weights), weights)
+    weights = leave_out_silent(how.weights(docs, votes), votes)
+    pooled = fill_unheard(how.pool(fill_untaught(votes, weights), weights), weights)
     return decode(split(pooled, votes.lengths), votes.labels)
 
 

@@ -5,7 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from spacy.language import Language
-from spacy.tokens import Doc, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..decode import ScoredEntity
@@ -31,12 +31,15 @@ def systems_from_votes(examples: Sequence[Example]) -> Systems:
     keys = sorted({key for eg in examples for key in eg.x.spans if key.startswith(f"{SPANS_KEY}/")})
     names = {key.removeprefix(f"{SPANS_KEY}/"): key for key in keys} | {ENSEMBLE: SPANS_KEY}
     return {
-        name: [Example(with_entities(eg.x, _scored(eg.x.spans[key])), eg.y) for eg in examples]
+        name: [Example(with_entities(eg.x, _scored(eg.x, key)), eg.y) for eg in examples]
         for name, key in names.items()
     }
 
 
-def _scored(group: SpanGroup) -> list[ScoredEntity]:
+def _scored(doc: Doc, key: str) -> list[ScoredEntity]:
+    group = doc.spans.get(key)
+    if group is None:  # who abstains finds nothing
+        return []
     return [
         ScoredEntity(span.start, span.end, span.label_, score)
         for span, score in zip(group, group.attrs["scores"], strict=True)

@@ -143,3 +143,22 @@ class EnsembleMessages:
         "Found vectors of the shapes {found} from the evaluator of the teacher '{name}', expected "
         "one row of the same width for each of {expected} tokens. Correct the teacher."
     )
+    X450 = (
+        "Found no spacy-llm, expected it for a prompted teacher. Install it with: pip install "
+        "'spacy-xner[prompted]'"
+    )
+    X451 = (
+        "Found the setting '{setting}' in '{path}', which seems to hold a key, expected none. "
+        "Remove it and put the key into the environment, e.g. OPENAI_API_KEY: what is in a config "
+        "is copied into everything that is saved."
+    )
+    X452 = (
+        "Found no labels in the components {found} of the prompted teacher '{path}', expected an "
+        "'llm' component with a NER task of spacy-llm. Add one, or name the labels of another task "
+        "with 'labels' in the teacher's block."
+    )
+    X453 = (
+        "Cannot keep the answers of a model in '{path}' ({reason}). Name a folder that can be "
+        "written as 'cache' in the teacher's block, or delete the file in it and pay for the "
+        "answers again."
+    )

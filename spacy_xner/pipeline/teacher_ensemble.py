@@ -17,13 +17,13 @@ from spacy.vocab import Vocab
 from ..decode import decode
 from ..ensemble.pair_pooling import pool_vectors
 from ..ensemble.pooling import Pool
-from ..ensemble.votes import Votes, fill_untaught, split
+from ..ensemble.votes import Votes, fill_unheard, fill_untaught, leave_out_silent, split
 from ..ensemble.weights import Weights
 from ..errors import Errors, XnerError
 from ..labels import projection
 from ..silver import SPANS_KEY, Silver, set_hard_reading, write_silver
 from ..spans import set_scored_spans
-from ..teachers.base import SimilarityTeacher, Teacher, evaluates
+from ..teachers.base import SimilarityTeacher, Teacher, abstains, evaluates
 
 SPECIFICATION = "ensemble.json"
 
@@ -204,7 +204,8 @@ class TeacherEnsemble(Pipe):
                 details = {"name": name, "found": found[:5], "expected": shapes[:5]}
                 raise XnerError(Errors.X407.format(**details))
             probs = np.concatenate(answers)
-            if not np.allclose(probs.sum(axis=1), 1.0, atol=1e-3):  # also where it is not a number
+            sums = np.concatenate([np.full(len(a), float(not abstains(a))) for a in answers])
+            if not np.allclose(probs.sum(axis=1), sums, atol=1e-3):  # also where it is no number
                 details = {"name": name, "found": "rows of other sums", "expected": shapes[:5]}
                 raise XnerError(Errors.X407.format(**details))
             rows.append(probs @ matrix)
@@ -235,11 +236,13 @@ class TeacherEnsemble(Pipe):
     def set_annotations(self, docs: Sequence[Doc], votes: Votes) -> None:
         """Weight, pool, decode and write.
 
+        A document on which nobody is heard gets weight 0, and all its tokens are marked missing.
+
         docs (Sequence[Doc]): Annotated in place.
         votes (Votes): What `predict` gave.
         """
-        weights = self.weights(docs, votes)
-        pooled = self.pool(fill_untaught(votes, weights), weights)
+        weights = leave_out_silent(self.weights(docs, votes), votes)
+        pooled = fill_unheard(self.pool(fill_untaught(votes, weights), weights), weights)
         distributions = split(pooled, votes.lengths)
         doc_weights = split(weights, votes.lengths)
         similarity: Sequence[NDArray[np.float64] | None] = [None] * len(docs)
@@ -250,23 +253,28 @@ class TeacherEnsemble(Pipe):
             docs, distributions, entities, doc_weights, similarity, strict=True
         ):
             mean = shares.mean(axis=0) if len(doc) else np.zeros(len(votes.names))
+            heard = float(shares.any() or not len(doc))
             silver = Silver(
                 labels=self.labels,
                 distribution=rows,
-                token_weights=np.ones(len(doc)),
-                doc_weight=1.0,
+                token_weights=np.full(len(doc), heard),
+                doc_weight=heard,
                 teacher_weights=dict(zip(votes.names, mean.tolist(), strict=True)),
                 similarity=alike,
             )
             write_silver(doc, silver)
-            confidence = rows.max(axis=1) if len(doc) else np.zeros(0)
-            set_hard_reading(doc, ents, confidence, threshold=self.threshold)
+            # Below every threshold where nobody is heard.
+            confidence = rows.max(axis=1, initial=0.0) if heard else np.full(len(doc), -1.0)
+            set_hard_reading(doc, ents if heard else [], confidence, threshold=self.threshold)
         if self.keep_votes:
+            readers = votes.readers
             for k, name in enumerate(votes.names):
                 taught = votes.taught[k, 1::2]
                 unknown = [x for x, known in zip(self.labels, taught, strict=True) if not known]
                 answers = decode(split(votes.probs[k], votes.lengths), self.labels)
-                for doc, ents in zip(docs, answers, strict=True):
+                for doc, ents, reads in zip(docs, answers, readers[:, k], strict=True):
+                    if not reads:  # no group: it abstains, and does not say O everywhere
+                        continue
                     # What a teacher does not know, it does not deny.
                     attrs = {"untaught": unknown} if unknown else {}
                     set_scored_spans(doc, f"{SPANS_KEY}/{name}", ents, **attrs)

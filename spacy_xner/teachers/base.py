@@ -29,7 +29,8 @@ class Teacher(Protocol):
         """Distributions over `iob2_tags(self.labels)` for the tokens of the given documents.
 
         docs (Sequence[Doc]): In the ensemble's vocabulary; must not be changed.
-        RETURNS (List[Array of shape (tokens, tags)]): One array a document, rows sum to 1.
+        RETURNS (List[Array of shape (tokens, tags)]): One array a document, rows sum to 1. All
+            zeros for a document on which the teacher abstains.
         """
 
     def specification(self) -> dict[str, Any]:
@@ -54,6 +55,14 @@ class SimilarityTeacher(Protocol):
         RETURNS (List[Array of shape (tokens, width)]): One array a document. A token that the
             evaluator cannot read may have zeros.
         """
+
+
+def abstains(rows: NDArray[np.float64]) -> bool:
+    """Has a teacher nothing to say about a document? Of one without tokens nobody abstains.
+
+    rows (Array of shape (tokens, tags)): What `Teacher.distributions` gives for it.
+    """
+    return len(rows) > 0 and not rows.any()
 
 
 def evaluates(teacher: Teacher) -> bool:

@@ -6,6 +6,7 @@ Weights and pools can then be changed, and compared, without another pass throug
 import hashlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,8 @@ from spacy.tokens import Doc
 from ..errors import Errors, XnerError, reason
 from ..labels import iob2_tags
 from ..silver import pack_vectors, unpack_vectors
-from .base import SimilarityTeacher, Teacher, evaluates
+from .base import SimilarityTeacher, Teacher, abstains, evaluates
+from .faults import faults_of
 
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
 # run gives the same to the last bit.
@@ -75,6 +77,11 @@ class CachedTeacher:
         """The teacher's own: where answers are kept does not matter."""
         return self.teacher.specification()
 
+    @property
+    def faults(self) -> Counter[str]:
+        """The teacher's own."""
+        return faults_of(self.teacher)
+
     def relocate(self, path: Path) -> None:
         """Tell the teacher."""
         self.teacher.relocate(path)
@@ -119,11 +126,15 @@ class CachedTeacher:
         if not self._keys:
             self.load()
         keys = [self._doc_key(kind, doc) for doc in docs]
+        silent: dict[bytes, NDArray[np.float64]] = {}
         try:
             found = self._read(keys)
             unknown = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
             answers = ask(list(unknown.values())) if unknown else []
-            new = {key: pack(rows) for key, rows in zip(unknown, answers, strict=True)}
+            said = dict(zip(unknown, answers, strict=True))
+            if kind == "probs":  # who abstains is asked again the next time
+                silent = {key: rows for key, rows in said.items() if abstains(rows)}
+            new = {key: pack(rows) for key, rows in said.items() if key not in silent}
             if new:
                 with self._database:
                     self._database.executemany(
@@ -132,7 +143,10 @@ class CachedTeacher:
         except sqlite3.Error as err:
             raise XnerError(Errors.X414.format(path=self.path, reason=reason(err))) from err
         known = found | new
-        return [unpack(known[key], len(doc)) for key, doc in zip(keys, docs, strict=True)]
+        return [
+            silent[key] if key in silent else unpack(known[key], len(doc))
+            for key, doc in zip(keys, docs, strict=True)
+        ]
 
     @cached_property
     def _database(self) -> sqlite3.Connection:

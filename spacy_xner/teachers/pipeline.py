@@ -19,6 +19,8 @@ from ..hashing import hash_folder
 from ..labels import iob2_tags
 from ..pipeline.find import find_evaluator, find_xner, run_before
 from ..spans import blank_copy
+from .base import abstains
+from .frequencies import sample_distributions, tag_columns
 from .sharing import share_parameters
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class PipelineTeacher(ABC):
         """
         if self._nlp is not None:
             return
-        nlp = self._nlp = _load(self.path)
+        nlp = self._nlp = self._open()
         try:
             labels = list(self.labels)
         except XnerError:
@@ -81,14 +83,20 @@ class PipelineTeacher(ABC):
             "kind": type(self).__name__,
             "name": f"{nlp.meta['lang']}_{nlp.meta['name']}",
             "version": nlp.meta["version"],
-            "sha256": hash_folder(nlp.path) if nlp.path else None,
+            "sha256": self._hash(nlp),
             "labels": labels,
             "label_map": self.label_map,
             "tokens": self.tokens,
         }
         if self.evaluator:
-            digest = hash_folder(_folder(self.evaluator))
+            digest = hash_folder(package_folder(self.evaluator))
             self._specification["evaluator"] = {"path": self.evaluator, "sha256": digest}
+
+    def _open(self) -> Language:
+        return _load(self.path)
+
+    def _hash(self, nlp: Language) -> str | None:
+        return hash_folder(nlp.path) if nlp.path else None
 
     def relocate(self, path: Path) -> None:
         """Use another path where the configured one leads nowhere from the working directory."""
@@ -108,7 +116,8 @@ class PipelineTeacher(ABC):
         copies = [self._copy(doc, self.nlp) for doc in docs]
         rows = self._read(copies)
         return [
-            project_tokens(row, copy, doc)
+            # Projected, silence would become an O wherever the tokens differ.
+            np.zeros((len(doc), row.shape[1])) if abstains(row) else project_tokens(row, copy, doc)
             for row, copy, doc in zip(rows, copies, docs, strict=True)
         ]
 
@@ -165,8 +174,13 @@ def _load(path: str) -> Language:
     return nlp
 
 
-def _folder(path: str) -> Path:
-    """Where a pipeline lies, without loading it."""
+def package_folder(path: str) -> Path:
+    """Where a pipeline lies, without loading it.
+
+    path (str): Path or package name.
+    RETURNS (Path): A folder.
+    RAISES (XnerError): X401 if there is none.
+    """
     if Path(path).is_dir():
         return Path(path)
     try:
@@ -239,17 +253,10 @@ class SpanTeacher(PipelineTeacher):
 
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
         tags = iob2_tags(self.labels)
-        column = {tag: i for i, tag in enumerate(tags)}
-        rest = (1.0 - self.certainty) / (len(tags) - 1)
-        results = []
-        for doc in self.nlp.pipe(docs):
-            rows = np.full((len(doc), len(tags)), rest)
-            for i, token in enumerate(doc):
-                inside = token.ent_iob_ in ("B", "I")
-                tag = f"{token.ent_iob_}-{token.ent_type_}" if inside else "O"
-                rows[i, column.get(tag, 0)] = self.certainty
-            results.append(rows)
-        return results
+        return [
+            sample_distributions(tag_columns(doc, tags)[None], len(tags), self.certainty)
+            for doc in self.nlp.pipe(docs)
+        ]
 
 
 def make_xner_teacher(

@@ -77,7 +77,7 @@ def make_silver_corpus(
                     continue
                 if weight_by_confidence:
                     silver = silver._replace(doc_weight=silver.doc_weight * score)
-                if agreement:
+                if agreement and silver.doc_weight > 0:  # where all abstain there are no votes
                     # Before the document is cut: a vote on a cut entity would be lost.
                     if not has_votes(doc):
                         details = {"number": count, "path": path, "value": agreement}

@@ -87,3 +87,27 @@ def test_evaluators_of_teachers(xner, world, tmp_path):
     assert xner(*arguments, "--evaluator", f"a={tmp_path / 'evaluator'}")[0] == 0
     doc = spacy.load(tmp_path / "out")("Ana met Bob")
     assert read_silver(doc).similarity.shape == (3, 4)
+
+
+def test_prompted_teachers(xner, world, tmp_path):
+    from spacy.util import load_config
+
+    pipeline = spacy.blank("xx")
+    task = {"@llm_tasks": "spacy.NER.v3", "labels": ["LOC", "PER"]}
+    model = {"@llm_models": "spacy.NoOp.v1"}
+    pipeline.add_pipe("llm", config={"task": task, "model": model})
+    pipeline.to_disk(tmp_path / "llm")
+    options = ["--prompted", f"gpt={tmp_path / 'llm'}", "--samples", "3"]
+    out = tmp_path / "out"
+    arguments = ["ensemble", "ensemble.cfg", out, "-t", "a=tagger", *options]
+    assert xner(*arguments, "--cache", tmp_path / "cache")[0] == 0
+    block = load_config(out / "config.cfg")["components"]["teacher_ensemble"]["teachers"]["gpt"]
+    assert (block["samples"], block["cache"]) == (3, str(tmp_path / "cache"))
+    # This model never says a word: every sample is refused, and only the other teacher is heard.
+    code, output = xner("annotate", out, "raw.txt", tmp_path / "silver")
+    told = "Left out answers of gpt: 9 refusals, 3 documents without an answer"
+    assert (code, told in output) == (0, True), output
+    doc = spacy.load(out)("Ana met Bob")
+    assert read_silver(doc).teacher_weights == {"a": 1.0, "gpt": 0.0}
+    code, output = xner(*arguments, "--span-teacher", "gpt=names")
+    assert (code, "[X412]" in output) == (1, True), output

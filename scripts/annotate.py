@@ -10,12 +10,18 @@ from wasabi import msg
 
 from spacy_xner.aggregate import Method
 from spacy_xner.aggregate import aggregate as aggregate_silver
-from spacy_xner.annotate import annotate, find_ensemble, run_key
+from spacy_xner.annotate import annotate, find_ensemble, run_key, to_docs
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.docs import read_text
 from spacy_xner.corpora.roles import teachers_of
-from spacy_xner.ensemble.blocks import PoolName, WeightsName, pool_block, weights_block
+from spacy_xner.ensemble.blocks import (
+    PoolName,
+    WeightsName,
+    guest_block,
+    pool_block,
+    weights_block,
+)
 from spacy_xner.ensemble.build import (
     EVALUATORS,
     build_ensemble,
@@ -23,8 +29,13 @@ from spacy_xner.ensemble.build import (
     reuse_teachers,
     save_ensemble,
 )
+from spacy_xner.evaluation.peers import judge
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
+from spacy_xner.teachers.guests import GuestKind, check_guests, guest_paths
+
+# Texts of a target by which the teachers judge a language model.
+JUDGED = 500
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -55,6 +66,14 @@ def annotate_targets(
     evaluators: Annotated[
         Literal["true", "false"], typer.Option(help="Write the similarity of words as well.")
     ] = "false",
+    llm: Annotated[
+        GuestKind, typer.Option(help="Language models: one of all sources, one of each, none.")
+    ] = "none",
+    llm_folder: Annotated[Path, typer.Option(help="Folder of the language models.")] = Path("llm"),
+    llm_heard: Annotated[
+        Literal["judged", "always"],
+        typer.Option(help="'judged': where it agrees with the others as they do."),
+    ] = "judged",
     limit: Annotated[int, typer.Option(help="Sentences a target at most, 0 for all.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
@@ -76,17 +95,39 @@ def annotate_targets(
         target: weights_block(weights, influence, target, teachers_of(target, sources.split()), top)
         for target in targets.split()
     }
+    check_guests(llm, sources.split(), targets.split())
     total = 0
     known: dict[str, Teacher] = {}
+    judgements: dict[str, Any] = {}
     for target, block in blocks.items():
         heard = {name: paths[name] for name in teachers_of(target, sources.split())}
-        nlp = build_ensemble(config, heard, weights=block, pool=pool_block(pool), **asked)
+        guests = guest_paths(llm, llm_folder, list(heard))
+        source = text / f"{target}.jsonl"
+        records = list(islice(read_text(source), limit or None))
+        if guests and llm_heard == "judged":
+            nlp = build_ensemble(config, heard | guests)
+            pipe = find_ensemble(nlp)
+            reuse_teachers(pipe, known)
+            pipe.teachers = keep_answers(pipe.teachers, cache)
+            docs = list(to_docs(nlp, records[:JUDGED]))
+            found = judge(pipe, docs, guests)
+            judgements[target] = found._asdict()
+            for name in guests:
+                verdict = "heard" if name in found.heard else "not heard"
+                agreement = f"{found.agreement[name]:.2f}, expected {found.expected:.2f}"
+                msg.info(f"{target}: {name} is {verdict} (agreement {agreement})")
+            guests = {name: guests[name] for name in found.heard}
+        nlp = build_ensemble(
+            config,
+            heard | guests,
+            weights=guest_block(block, list(guests)),
+            pool=pool_block(pool),
+            **asked,
+        )
         pipe = find_ensemble(nlp)
         reuse_teachers(pipe, known)
         save_ensemble(nlp, ensemble / target)
         pipe.teachers = keep_answers(pipe.teachers, cache)
-        source = text / f"{target}.jsonl"
-        records = list(islice(read_text(source), limit or None))
         key = run_key(nlp, source, limit=limit)
         with tqdm(total=len(records), unit="doc", desc=target, disable=None) as bar:
             # The user's silver of other teachers is replaced: it can be made again at any time.
@@ -96,7 +137,8 @@ def annotate_targets(
         if aggregate != "none":
             aggregate_silver(pooled / target, output / target, method=Method(aggregate), force=True)
         total += sum(shard["docs"] for shard in shards)
-    how = {"weights": weights, "top": top, "pool": pool, "aggregate": aggregate}
+    how: dict[str, Any] = {"weights": weights, "top": top, "pool": pool, "aggregate": aggregate}
+    how |= {"llm": llm, "judgements": judgements}
     write_json(
         output / "manifest.json", {"sources": sources, "targets": targets, "docs": total, **how}
     )

@@ -24,10 +24,10 @@ from spacy_xner.decode import decode
 from spacy_xner.ensemble.build import build_ensemble
 from spacy_xner.ensemble.language_weights import weights_for
 from spacy_xner.ensemble.similarity_weights import make_similarity_weights
-from spacy_xner.ensemble.votes import split
+from spacy_xner.ensemble.votes import choose, split
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.combinations import CALIBRATED, UNIFORM, combinations
-from spacy_xner.evaluation.pools import Combination, ask, choose, combine, direct_transfer, heat
+from spacy_xner.evaluation.pools import Combination, ask, combine, direct_transfer, heat
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import markdown_table, score_systems, with_entities
 from spacy_xner.evaluation.temperature import temperature_of

@@ -109,3 +109,63 @@ def test_a_saved_ensemble_needs_no_file_of_weights(world):
     nlp = spacy.load(world / "ensemble" / "ha")
     doc = nlp("Ana met Bob in Lagos")
     assert read_silver(doc).teacher_weights == {"en": 0.25, "de": 0.75}
+
+
+@pytest.fixture
+def guest(world):
+    """A language model's place is taken by a pipeline that finds the same as 'en', or nothing."""
+
+    def make(name="llm", *, like="en", updates=None):
+        folder = world / "llm" / name
+        folder.mkdir(parents=True)
+        if updates is None:
+            (folder / "model-last").symlink_to(world / "teachers" / like / "model-last")
+        else:
+            xner_pipeline(updates=updates).to_disk(folder / "model-last")
+
+    return make
+
+
+def with_llm(world, kind, *options):
+    folder = ("--llm-folder", str(world / "llm"))
+    options = ("--weights", "rank", "--pool", "linear", *options)
+    return annotate(world, "--llm", kind, *folder, *options)
+
+
+def test_a_language_model_that_agrees_is_heard(world, guest):
+    guest()
+    result = with_llm(world, "pooled")
+    assert result.exit_code == 0, result.output
+    assert heard(world, "sw") == pytest.approx({"en": 2 / 3, "de": 0.0, "llm": 1 / 3})
+    manifest = json.loads((world / "silver" / "manifest.json").read_text("utf8"))
+    assert manifest["judgements"]["sw"]["heard"] == ["llm"]
+    assert set(manifest["judgements"]["ha"]["agreement"]) == {"en", "de", "llm"}
+
+
+def test_one_that_does_not_is_as_if_it_were_not_there(world, guest):
+    annotate(world, "--weights", "rank", "--pool", "linear")
+    without = [path.read_bytes() for path in sorted((world / "silver").rglob("*.spacy"))]
+    guest(updates=0)
+    result = with_llm(world, "pooled")
+    assert result.exit_code == 0, result.output
+    assert "llm is not heard" in " ".join(result.output.split())
+    assert [path.read_bytes() for path in sorted((world / "silver").rglob("*.spacy"))] == without
+    with_llm(world, "pooled", "--llm-heard", "always")
+    assert heard(world, "sw")["llm"] == pytest.approx(1 / 3)
+
+
+def test_a_language_model_for_each_source(world, guest):
+    guest("llm-en")
+    guest("llm-de", like="de")
+    result = with_llm(world, "each", "--llm-heard", "always")
+    assert result.exit_code == 0, result.output
+    assert list(heard(world, "sw")) == ["en", "de", "llm-en", "llm-de"]
+
+
+def test_no_language_model_that_knows_the_labels_of_a_target(world, guest):
+    guest()
+    (world / "teachers" / "sw").symlink_to(world / "teachers" / "de")
+    result = with_llm(world, "pooled", "--sources", "en de sw", "--weights", "uniform")
+    assert result.exit_code == 1
+    assert "X443" in result.output
+    assert not (world / "silver").exists()

@@ -19,6 +19,7 @@ COMMANDS = (
     "leakage",
     "llm",
     "neighbours",
+    "peers",
     "similarity",
     "train",
     "weights",

@@ -74,24 +74,47 @@ def train_llm(
     """
     from spacy.cli._util import parse_config_overrides
 
-    from ..training.development import write_development
-    from ..training.run import train_pipeline
-
     setup_gpu(gpu_id)
-    folder = Path(os.path.commonpath([path.absolute().parent for path in train]))
-    files = [os.path.relpath(path.absolute(), folder) for path in train]
-    watched = output / "dev.spacy"
-    write_development(dev, watched)
-    overrides: dict[str, Any] = {
-        "paths.train": os.path.relpath(folder),
-        "paths.dev": str(watched),
-        "paths.encoder": base,
-        "corpora.train.folders": files,
-        "corpora.train.limit_each": each,
+    overrides = {
         "components.xner.model.tok2vec.causal": causal,
         **parse_config_overrides(ctx.args),
     }
-    if train_pipeline(config, output, overrides=overrides, epochs=epochs, gpu_id=gpu_id):
+    how: dict[str, Any] = {"config": config, "epochs": epochs, "each": each, "gpu_id": gpu_id}
+    tune(train, dev, output, base=base, overrides=overrides, **how)
+
+
+def tune(
+    corpora: list[Path],
+    dev: list[Path],
+    output: Path,
+    *,
+    base: str,
+    config: Path,
+    epochs: float,
+    each: int,
+    gpu_id: int,
+    overrides: dict[str, Any],
+) -> None:
+    """Fine-tune, and say so; for the arguments see `train_llm`.
+
+    RAISES (XnerError): See `training.run.train_pipeline`.
+    """
+    from ..training.development import write_development
+    from ..training.run import train_pipeline
+
+    # The reader takes one folder and what to read in it.
+    folder = Path(os.path.commonpath([path.absolute().parent for path in corpora]))
+    watched = output / "dev.spacy"
+    write_development(dev, watched)
+    settings = {
+        "paths.train": os.path.relpath(folder),
+        "paths.dev": str(watched),
+        "paths.encoder": base,
+        "corpora.train.folders": [os.path.relpath(path.absolute(), folder) for path in corpora],
+        "corpora.train.limit_each": each,
+        **overrides,
+    }
+    if train_pipeline(config, output, overrides=settings, epochs=epochs, gpu_id=gpu_id):
         msg.good("Fine-tuned the language model", output)
     else:
         msg.info(f"Nothing to do: {output} was trained from the same inputs")

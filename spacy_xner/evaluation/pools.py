@@ -1,6 +1,6 @@
 """Ways to combine the same votes, judged by what an ensemble itself would predict."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -10,7 +10,14 @@ from spacy.tokens import Doc
 from ..aggregate import Method, aggregate_votes, corpus_votes
 from ..decode import ScoredEntity, decode
 from ..ensemble.pooling import Pool, linear_pool
-from ..ensemble.votes import Votes, fill_unheard, fill_untaught, leave_out_silent, split
+from ..ensemble.votes import (
+    Votes,
+    choose,
+    fill_unheard,
+    fill_untaught,
+    leave_out_silent,
+    split,
+)
 from ..ensemble.weights import Weights, make_uniform_weights
 from ..pipeline.teacher_ensemble import TeacherEnsemble
 
@@ -29,18 +36,6 @@ class Combination(NamedTuple):
     method: Method | None = None
     top: int = 10
     teachers: tuple[str, ...] | None = None
-
-
-def choose(votes: Votes, names: Collection[str]) -> Votes:
-    """The votes of some of the teachers, in the order in which they are.
-
-    votes (Votes): Of all.
-    names (Collection[str]): Teachers among them.
-    RETURNS (Votes): Of these alone.
-    """
-    rows = [k for k, name in enumerate(votes.names) if name in names]
-    chosen = tuple(votes.names[k] for k in rows)
-    return votes._replace(names=chosen, probs=votes.probs[rows], taught=votes.taught[rows])
 
 
 def heat(votes: Votes, temperatures: Sequence[float]) -> Votes:

@@ -162,3 +162,8 @@ class EnsembleMessages:
         "written as 'cache' in the teacher's block, or delete the file in it and pay for the "
         "answers again."
     )
+    X443 = (
+        "Found {found}, the target, among the languages of the language model '{name}', expected "
+        "another: with its labels it is no target. Set 'llm' to 'each', or leave the language out "
+        "of the sources."
+    )

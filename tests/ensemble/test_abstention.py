@@ -13,10 +13,10 @@ from spacy.vocab import Vocab
 from spacy_xner.aggregate import Method, aggregate, aggregate_votes, corpus_votes, read_votes
 from spacy_xner.ensemble.confidence import make_agreement_weights, make_confidence_weights
 from spacy_xner.ensemble.pooling import linear_pool, log_linear_pool
-from spacy_xner.ensemble.votes import Votes, fill_unheard, leave_out_silent
+from spacy_xner.ensemble.votes import Votes, choose, fill_unheard, leave_out_silent
 from spacy_xner.ensemble.weights import make_fixed_weights, make_uniform_weights
 from spacy_xner.errors import XnerError
-from spacy_xner.evaluation.pools import Combination, choose, combine, heat
+from spacy_xner.evaluation.pools import Combination, combine, heat
 from spacy_xner.evaluation.systems import systems_from_votes
 from spacy_xner.inspect import describe
 from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 import spacy_xner.pipeline.teacher_ensemble as ensemble
 from spacy_xner.aggregate import Method, corpus_votes, read_votes
 from spacy_xner.ensemble.pooling import linear_pool, log_linear_pool
+from spacy_xner.ensemble.votes import choose
 from spacy_xner.ensemble.weights import make_fixed_weights, make_uniform_weights
 from spacy_xner.evaluation.combinations import combinations
-from spacy_xner.evaluation.pools import Combination, ask, choose, combine, direct_transfer, heat
+from spacy_xner.evaluation.pools import Combination, ask, combine, direct_transfer, heat
 from spacy_xner.shards import write_docs
 
 ROOT = Path(__file__).parents[2]

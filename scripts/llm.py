@@ -1,0 +1,58 @@
+"""Fine-tune language models on the sources: one for all of them, or one for each."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from wasabi import msg
+
+from spacy_xner.cli._app import command
+from spacy_xner.cli._util import setup_gpu
+from spacy_xner.cli.llm import base, tune
+from spacy_xner.encoders import OFFLINE, encoder_path
+from spacy_xner.teachers.guests import GuestKind, guest_paths
+
+app = typer.Typer(pretty_exceptions_enable=False)
+
+
+@command("llm", group=app)
+def llm(
+    corpus: Annotated[Path, typer.Argument(help="Folder of <language>-train.spacy files.")],
+    output: Annotated[Path, typer.Argument(help="Folder for the teachers.")],
+    sources: Annotated[str, typer.Option(help="Languages with labels.")],
+    how: Annotated[GuestKind, typer.Option(help="One for all sources, one for each, or none.")],
+    config: Annotated[Path, typer.Option(help="Training config.")],
+    model: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],
+    built: Annotated[Path, typer.Option(help="Where the offline language model is built.")],
+    epochs: Annotated[float, typer.Option(help="Passes over the corpora.")] = 2.0,
+    limit: Annotated[int, typer.Option(help="Sentences a source at most, 0 for all.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
+    gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
+) -> None:
+    """Train the language models; one that was trained from the same inputs is left alone."""
+    languages = sources.split()
+    wanted = guest_paths(how, output, languages)
+    if not wanted:
+        msg.info("No language model among the teachers: nothing to do")
+        return
+    if model == OFFLINE:
+        base(built)
+    setup_gpu(gpu_id)
+    settings: dict[str, Any] = {"system.seed": seed}
+    for name, path in wanted.items():
+        taught = languages if how == "pooled" else [name.rpartition("-")[2]]
+        tune(
+            [corpus / f"{language}-train.spacy" for language in taught],
+            [corpus / f"{language}-dev.spacy" for language in taught],
+            Path(path).parent,
+            base=encoder_path(model, built),
+            config=config,
+            epochs=epochs,
+            each=limit,
+            gpu_id=gpu_id,
+            overrides=settings,
+        )
+
+
+if __name__ == "__main__":
+    app()

@@ -5,7 +5,7 @@ from pathlib import Path
 WIDTH, LAYERS = 16, 2
 
 
-def save_tiny_language_model(folder: Path, *, seed: int = 0) -> Path:
+def save_tiny_language_model(folder: Path, *, seed: int = 0, width: int = WIDTH) -> Path:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import LlamaConfig, LlamaModel, PreTrainedTokenizerFast
@@ -29,8 +29,8 @@ def save_tiny_language_model(folder: Path, *, seed: int = 0) -> Path:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(vocab),
-        hidden_size=WIDTH,
-        intermediate_size=32,
+        hidden_size=width,
+        intermediate_size=2 * width,
         num_hidden_layers=LAYERS,
         num_attention_heads=2,
         num_key_value_heads=1,

@@ -179,6 +179,21 @@ def test_a_base_that_cannot_be_quantised(make_pipeline, gold_docs, examples, mon
         nlp.initialize(lambda: examples(gold_docs, nlp))
 
 
+@pytest.mark.parametrize("quantise", ["int8", "nf4"])
+def test_a_quantised_base_says_nearly_the_same(
+    make_pipeline, gold_docs, examples, tmp_path, quantise
+):
+    pytest.importorskip("bitsandbytes")  # where the platform offers it
+    nlp = make_pipeline(save_tiny_language_model(tmp_path / "base", width=64))
+    train(nlp, examples(gold_docs, nlp), steps=20)
+    nlp.to_disk(tmp_path / "model")
+    where = {"components": {"xner": {"model": {"tok2vec": {"quantise": quantise}}}}}
+    loaded = spacy.load(tmp_path / "model", config=where)
+    rows = [np.concatenate(x.get_pipe("xner").predict(gold_docs)) for x in (nlp, loaded)]
+    assert (rows[0] != rows[1]).any()
+    assert np.abs(rows[0] - rows[1]).mean() < 0.05
+
+
 def test_nothing_heavy_is_imported_before_it_is_needed():
     before = set(sys.modules)
     build_language_model_encoder("nowhere")

@@ -10,6 +10,7 @@ from thinc.api import PyTorchShim, get_torch_default_device
 from ..encoders import local_encoder
 from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
+from ..teachers.sharing import share_module
 
 if TYPE_CHECKING:
     import torch
@@ -110,6 +111,8 @@ class AdapterShim(PyTorchShim):
             slow = "its tokenizer gives no positions of characters"
             raise XnerError(Errors.X331.format(path=folder, reason=slow))
         self._model = model if settings.quantise else model.to(self.device)
+        # Teachers over one base hold it once; adapters are too small to be shared.
+        share_module(self._model)
         return self._model
 
     def to_bytes(self) -> bytes:

@@ -35,11 +35,16 @@ def share_parameters(nlp: Language) -> int:
             for shim in node.shims:
                 module = getattr(shim, "_model", None)
                 if hasattr(module, "named_parameters"):
-                    shared += _share(module)
+                    shared += share_module(module)
     return shared
 
 
-def _share(module: Any) -> int:
+def share_module(module: Any) -> int:
+    """The same for one PyTorch module, such as one that is loaded later than its pipeline.
+
+    module (torch.nn.Module): Changed in place; large parameters lose their gradient.
+    RETURNS (int): Bytes that are now shared.
+    """
     import torch
 
     shared = 0

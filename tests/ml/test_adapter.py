@@ -116,6 +116,23 @@ def test_loading_a_pipeline_does_not_load_the_base(make_pipeline, gold_docs, exa
     assert hash_folder(tmp_path / "again" / "xner") == hash_folder(tmp_path / "model" / "xner")
 
 
+def test_teachers_over_one_base_hold_it_once(make_pipeline, gold_docs, examples, monkeypatch):
+    pipelines = []
+    # All of the tiny base is large, and its adapters are not.
+    monkeypatch.setattr("spacy_xner.teachers.sharing.MIN_BYTES", 16 * 16 * 4)
+    for causal in (True, False):
+        nlp = make_pipeline(causal=causal, rank=1)
+        nlp.initialize(lambda nlp=nlp: examples(gold_docs, nlp))
+        pipelines.append(dict(shim_of(nlp).load().named_parameters()))
+    one, other = pipelines
+    same = {name for name in one if one[name] is other[name]}
+    assert "base_model.model.embed_tokens.weight" in same
+    assert "base_model.model.layers.1.mlp.up_proj.base_layer.weight" in same
+    assert not any("lora_" in name for name in same)
+    learning = {name for name, parameter in one.items() if parameter.requires_grad}
+    assert learning == {name for name in one if "lora_" in name}
+
+
 def test_another_base_is_refused(make_pipeline, gold_docs, examples, tmp_path):
     mine = save_tiny_language_model(tmp_path / "mine")
     nlp = make_pipeline(mine)

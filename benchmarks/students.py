@@ -1,9 +1,13 @@
 """Compare students over seeds: means, standard deviations, and a paired bootstrap."""
 
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from spacy.vocab import Vocab
 from wasabi import msg
@@ -15,6 +19,7 @@ from spacy_xner.evaluation.bootstrap import Counts, sentence_counts
 from spacy_xner.evaluation.provenance import model_info, provenance
 from spacy_xner.evaluation.report import entity_sets, predict, score_language
 from spacy_xner.evaluation.systems import compare
+from spacy_xner.hashing import hash_file
 from spacy_xner.shards import read_docs
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -31,6 +36,9 @@ def students(
     baseline: Annotated[str, typer.Option(help="The name that the others are compared with.")],
     labels: Annotated[str, typer.Option(help="Classes that count.")] = "PER LOC ORG",
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    cache: Annotated[
+        Path, typer.Option(help="Folder for the scores of each pipeline, so that a run can go on.")
+    ] = Path("cache/students"),
 ) -> None:
     """Score all pipelines; those of one name differ in their seed alone.
 
@@ -41,21 +49,16 @@ def students(
     if baseline not in names:
         raise XnerError(Errors.X510.format(found=baseline, expected=", ".join(names)))
     files = {target: test / f"{target}-test.spacy" for target in targets.split()}
-    gold = {target: list(read_docs(path, Vocab())) for target, path in files.items()}
     scores: dict[str, list[dict[str, Any]]] = {}
     counts: dict[str, dict[str, Counts]] = {name: {} for name in names}
     models = {}
     for number, (name, path) in enumerate(found):
-        nlp = load_pipeline(path)
-        models[f"{number} {name}"] = model_info(nlp)
-        rows = {}
-        for target, docs in gold.items():
-            examples, _ = predict(nlp, docs)
-            rows[target] = score_language(examples, labels.split(), language=target)
-            sets = entity_sets(examples, labels.split(), language=target)
-            counts[name][target] = counts[name].get(target, 0) + sentence_counts(*sets)
-        scores.setdefault(name, []).append(rows)
-        msg.good(f"{name}: {100 * _macro(rows):.2f}", path)
+        known = _scored(path, files, labels.split(), cache)
+        models[f"{number} {name}"] = known["model"]
+        for target, rows in known["counts"].items():
+            counts[name][target] = counts[name].get(target, 0) + np.array(rows, dtype=np.int64)
+        scores.setdefault(name, []).append(known["rows"])
+        msg.good(f"{name}: {100 * _macro(known['rows']):.2f}", path)
     report = {
         "labels": labels.split(),
         "students": {name: _summary(runs) for name, runs in scores.items()},
@@ -68,6 +71,32 @@ def students(
     }
     write_json(output, report)
     msg.good("Wrote the scores", output)
+
+
+def _scored(
+    path: str, files: Mapping[str, Path], labels: Sequence[str], cache: Path
+) -> dict[str, Any]:
+    """Score a pipeline on all test sets, or read what was found for the same files before.
+
+    RETURNS (Dict[str, Any]): JSON-able: "model"; by language, "rows" of scores and "counts" of each
+        sentence.
+    """
+    nlp = load_pipeline(path)
+    model = model_info(nlp)
+    data = {target: hash_file(file) for target, file in files.items()}
+    key = hashlib.sha256(json.dumps([model, data, labels]).encode()).hexdigest()
+    file = cache / f"{key}.json"
+    if file.is_file():
+        kept: dict[str, Any] = json.loads(file.read_text(encoding="utf8"))
+        return kept
+    found: dict[str, Any] = {"model": model, "rows": {}, "counts": {}}
+    for target, test in files.items():
+        examples, _ = predict(nlp, list(read_docs(test, Vocab())))
+        found["rows"][target] = score_language(examples, labels, language=target)
+        sets = entity_sets(examples, labels, language=target)
+        found["counts"][target] = sentence_counts(*sets).tolist()
+    write_json(file, found)
+    return found
 
 
 def _macro(rows: dict[str, Any]) -> float:

@@ -1,5 +1,6 @@
 """Annotate the text of each target language with an ensemble of all teachers."""
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +19,6 @@ from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.ensemble.blocks import (
     PoolName,
     WeightsName,
-    guest_block,
     pool_block,
     weights_block,
 )
@@ -29,15 +29,27 @@ from spacy_xner.ensemble.build import (
     reuse_teachers,
     save_ensemble,
 )
-from spacy_xner.evaluation.peers import judge
+from spacy_xner.evaluation.peers import Judgement, judge
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
-from spacy_xner.teachers.guests import GuestKind, check_guests, guest_paths
+from spacy_xner.teachers.guests import GuestKind, check_guests, check_taught, guest_paths
 
 # Texts of a target by which the teachers judge a language model.
 JUDGED = 500
 
 app = typer.Typer(pretty_exceptions_enable=False)
+
+
+def tell(target: str, judgement: Judgement, guests: Iterable[str]) -> None:
+    """Say which guests are heard about a target, and why."""
+    for name in guests:
+        verdict = "heard" if name in judgement.heard else "not heard"
+        agreement = f"agreement {judgement.agreement[name]:.2f}"
+        if judgement.expected is None:
+            expected = "two other teachers are needed to judge it"
+        else:
+            expected = f"expected {judgement.expected:.2f}"
+        msg.info(f"{target}: {name} is {verdict} ({agreement}, {expected})")
 
 
 @command("annotate", group=app)
@@ -96,6 +108,11 @@ def annotate_targets(
         for target in targets.split()
     }
     check_guests(llm, sources.split(), targets.split())
+    for target in blocks:
+        for name, path in guest_paths(
+            llm, llm_folder, teachers_of(target, sources.split())
+        ).items():
+            check_taught(name, Path(path), target)
     total = 0
     known: dict[str, Teacher] = {}
     judgements: dict[str, Any] = {}
@@ -105,25 +122,16 @@ def annotate_targets(
         source = text / f"{target}.jsonl"
         records = list(islice(read_text(source), limit or None))
         if guests and llm_heard == "judged":
-            nlp = build_ensemble(config, heard | guests)
+            nlp = build_ensemble(config, heard | guests, evaluators=asked.get("evaluators"))
             pipe = find_ensemble(nlp)
             reuse_teachers(pipe, known)
             pipe.teachers = keep_answers(pipe.teachers, cache)
-            docs = list(to_docs(nlp, records[:JUDGED]))
-            found = judge(pipe, docs, guests)
+            found = judge(pipe, list(to_docs(nlp, records[:JUDGED])), guests)
             judgements[target] = found._asdict()
-            for name in guests:
-                verdict = "heard" if name in found.heard else "not heard"
-                agreement = f"{found.agreement[name]:.2f}, expected {found.expected:.2f}"
-                msg.info(f"{target}: {name} is {verdict} (agreement {agreement})")
+            tell(target, found, guests)
             guests = {name: guests[name] for name in found.heard}
-        nlp = build_ensemble(
-            config,
-            heard | guests,
-            weights=guest_block(block, list(guests)),
-            pool=pool_block(pool),
-            **asked,
-        )
+        how: dict[str, Any] = {"weights": block, "pool": pool_block(pool), "guests": list(guests)}
+        nlp = build_ensemble(config, heard | guests, **how, **asked)
         pipe = find_ensemble(nlp)
         reuse_teachers(pipe, known)
         save_ensemble(nlp, ensemble / target)
@@ -137,10 +145,10 @@ def annotate_targets(
         if aggregate != "none":
             aggregate_silver(pooled / target, output / target, method=Method(aggregate), force=True)
         total += sum(shard["docs"] for shard in shards)
-    how: dict[str, Any] = {"weights": weights, "top": top, "pool": pool, "aggregate": aggregate}
-    how |= {"llm": llm, "judgements": judgements}
+    made: dict[str, Any] = {"weights": weights, "top": top, "pool": pool, "aggregate": aggregate}
+    made |= {"llm": llm, "judgements": judgements}
     write_json(
-        output / "manifest.json", {"sources": sources, "targets": targets, "docs": total, **how}
+        output / "manifest.json", {"sources": sources, "targets": targets, "docs": total, **made}
     )
     msg.good(f"{total} documents annotated", output)
 

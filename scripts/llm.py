@@ -10,7 +10,7 @@ from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu
 from spacy_xner.cli.llm import base, tune
 from spacy_xner.encoders import OFFLINE, encoder_path
-from spacy_xner.teachers.guests import GuestKind, guest_paths
+from spacy_xner.teachers.guests import TRAIN, GuestKind, check_guests, guest_paths, guest_sources
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -20,6 +20,7 @@ def llm(
     corpus: Annotated[Path, typer.Argument(help="Folder of <language>-train.spacy files.")],
     output: Annotated[Path, typer.Argument(help="Folder for the teachers.")],
     sources: Annotated[str, typer.Option(help="Languages with labels.")],
+    targets: Annotated[str, typer.Option(help="Languages without.")],
     how: Annotated[GuestKind, typer.Option(help="One for all sources, one for each, or none.")],
     config: Annotated[Path, typer.Option(help="Training config.")],
     model: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],
@@ -31,6 +32,7 @@ def llm(
 ) -> None:
     """Train the language models; one that was trained from the same inputs is left alone."""
     languages = sources.split()
+    check_guests(how, languages, targets.split())
     wanted = guest_paths(how, output, languages)
     if not wanted:
         msg.info("No language model among the teachers: nothing to do")
@@ -40,9 +42,9 @@ def llm(
     setup_gpu(gpu_id)
     settings: dict[str, Any] = {"system.seed": seed}
     for name, path in wanted.items():
-        taught = languages if how == "pooled" else [name.rpartition("-")[2]]
+        taught = guest_sources(name, languages)
         tune(
-            [corpus / f"{language}-train.spacy" for language in taught],
+            [corpus / f"{language}{TRAIN}" for language in taught],
             [corpus / f"{language}-dev.spacy" for language in taught],
             Path(path).parent,
             base=encoder_path(model, built),

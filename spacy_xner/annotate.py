@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from .corpora.docs import RawText, text_files
 from .errors import Errors, XnerError
 from .evaluation.provenance import package_versions
-from .hashing import hash_file, strings
+from .hashing import hash_file, named_files
 from .pipeline.teacher_ensemble import TeacherEnsemble
 from .shards import write_bytes, write_docs
 
@@ -53,8 +53,7 @@ def run_key(nlp: Language, source: Path, **settings: Any) -> str:
         # What a block of the config reads, such as learnt weights, counts by its contents.
         "read": sorted(
             [name, hash_file(Path(name), algorithm="sha256")]
-            for name in strings(nlp.config["components"])
-            if Path(name).is_file()
+            for name in named_files(nlp.config["components"])
         ),
         "files": files,
         "settings": settings,

@@ -1,7 +1,7 @@
 """Checksums of files and folders, and what a configuration names."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,20 @@ def hash_file(path: Path, *, algorithm: str = "md5") -> str:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
-def hash_folder(path: Path) -> str:
+def hash_folder(path: Path, *, only: Sequence[str] = ("**/*",)) -> str:
     """A SHA-256 over the names and bytes of all files below a folder, in hexadecimal.
 
     It depends on neither the folder's own name nor file times; compiled Python is left out.
 
     path (Path): A folder.
+    only (Sequence[str]): Patterns of the files that count, as seen from the folder.
     RETURNS (str): The checksum.
     """
     digest = hashlib.sha256()
-    for file in sorted(path.rglob("*"), key=lambda p: p.relative_to(path).as_posix()):
+    found = {file.relative_to(path).as_posix(): file for x in only for file in path.glob(x)}
+    for name, file in sorted(found.items()):
         if file.is_file() and "__pycache__" not in file.parts:
-            line = f"{hash_file(file, algorithm='sha256')}  {file.relative_to(path).as_posix()}\n"
-            digest.update(line.encode("utf8"))
+            digest.update(f"{hash_file(file, algorithm='sha256')}  {name}\n".encode())
     return digest.hexdigest()
 
 

@@ -48,7 +48,8 @@ def describe(docs: Iterable[Doc], *, top: int = 5) -> dict[str, Any]:
         for a, b in combinations(sorted(votes), 2):
             found = [len(votes[a] & votes[b]), len(votes[a]), len(votes[b])]
             pairs[a, b] = pairs.get((a, b), np.zeros(3)) + found
-        mean = float(entropy.mean()) if len(doc) else 0.0
+        # Where nobody was heard nobody disputes.
+        mean = float(entropy.mean()) if len(doc) and silver.doc_weight else 0.0
         entry = {
             "id": doc.user_data.get("id", ""),
             "text": doc.text,

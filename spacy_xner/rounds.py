@@ -89,6 +89,8 @@ def add_student(
             write_silver(doc, mixed)
             (entities,) = decode([mixed.distribution], mixed.labels)
             confidence = mixed.distribution.max(axis=1, initial=0.0)
+            if not silver.doc_weight:  # nobody was heard, and the student is no better informed
+                entities, confidence = [], np.full(len(doc), -1.0)
             set_hard_reading(doc, entities, confidence, threshold=threshold)
 
     settings: dict[str, Any] = {"revision": REVISION, "share": share, "threshold": threshold}

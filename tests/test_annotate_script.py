@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from handmade import xner_pipeline
+from handmade import evaluator_pipeline, xner_pipeline
 from typer.testing import CliRunner
 
 from spacy_xner.annotate import find_ensemble
@@ -169,3 +169,26 @@ def test_no_language_model_that_knows_the_labels_of_a_target(world, guest):
     assert result.exit_code == 1
     assert "X443" in result.output
     assert not (world / "silver").exists()
+
+
+def test_judging_a_language_model_does_not_lose_the_evaluators(world, guest):
+    guest()
+    for name in ("en", "de"):
+        (world / "evaluators" / name).mkdir(parents=True)
+        evaluator_pipeline().to_disk(world / "evaluators" / name / "model-last")
+    result = with_llm(world, "pooled", "--evaluators", "true")
+    assert result.exit_code == 0, result.output
+    (doc, *_) = read_docs(world / "silver" / "sw", xner_pipeline(updates=0).vocab)
+    assert read_silver(doc).similarity.any()
+
+
+def test_weights_of_the_config_are_kept_for_the_others(world, guest):
+    guest()
+    config = (world / "ensemble.cfg").read_text("utf8")
+    fixed = '@misc = "spacy-xner.FixedWeights.v1"\nweights = {"en": 3.0, "de": 1.0}'
+    (world / "ensemble.cfg").write_text(
+        config.replace('@misc = "spacy-xner.UniformWeights.v1"', fixed)
+    )
+    result = with_llm(world, "pooled", "--weights", "config", "--llm-heard", "always")
+    assert result.exit_code == 0, result.output
+    assert heard(world, "sw") == pytest.approx({"en": 0.5, "de": 1 / 6, "llm": 1 / 3})

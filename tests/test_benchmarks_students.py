@@ -41,7 +41,8 @@ def run(world, *pipelines, baseline="uniform"):
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     arguments = [str(world), str(world / "out.json"), *pipelines, "--baseline", baseline]
-    return CliRunner().invoke(script.app, [*arguments, "--targets", "sw ha"])
+    arguments += ["--targets", "sw ha", "--cache", str(world / "cache")]
+    return CliRunner().invoke(script.app, arguments)
 
 
 def test_means_deviations_and_the_bootstrap(world):
@@ -64,6 +65,24 @@ def test_means_deviations_and_the_bootstrap(world):
     assert found["languages"]["sw"]["f1_b"] == pytest.approx(2 * 3 / (3 + 6))
     assert found["macro"]["difference"] > 0
     assert len(report["provenance"]["models"]) == 4
+
+
+def test_what_was_scored_is_not_scored_again(world, monkeypatch):
+    path = ruler(world / "one", "Amina")
+    assert run(world, f"uniform={path}").exit_code == 0
+    before = json.loads((world / "out.json").read_text("utf8"))
+    calls = []
+    monkeypatch.setattr(
+        "spacy_xner.evaluation.report.predict", lambda *args: calls.append(args) or ([], 0.0)
+    )
+    assert run(world, f"uniform={path}").exit_code == 0
+    assert not calls
+    after = json.loads((world / "out.json").read_text("utf8"))
+    assert after["students"] == before["students"]
+    # Another pipeline in the same folder is another matter.
+    ruler(world / "one", "Kisumu")
+    assert run(world, f"uniform={path}").exit_code == 1
+    assert calls
 
 
 def test_one_seed_has_no_deviation(world):

@@ -32,3 +32,16 @@ def test_names_and_bytes_cannot_be_mistaken_for_each_other(tmp_path):
         for file, data in files.items():
             (tmp_path / name / file).write_bytes(data)
     assert hash_folder(tmp_path / "one") != hash_folder(tmp_path / "two")
+
+
+def test_only_some_files(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("a.bin", "b.txt", "sub/a.bin"):
+        (tmp_path / name).write_text("one")
+    whole, some = hash_folder(tmp_path), hash_folder(tmp_path, only=("*.bin", "a.*"))
+    for name in ("b.txt", "sub/a.bin"):
+        (tmp_path / name).write_text("two")
+    assert hash_folder(tmp_path) != whole
+    assert hash_folder(tmp_path, only=("*.bin", "a.*")) == some
+    (tmp_path / "a.bin").write_text("two")
+    assert hash_folder(tmp_path, only=("*.bin", "a.*")) != some

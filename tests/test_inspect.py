@@ -11,7 +11,7 @@ from spacy_xner.decode import ScoredEntity
 from spacy_xner.errors import XnerError
 from spacy_xner.inspect import describe, teacher_votes
 from spacy_xner.shards import write_docs
-from spacy_xner.silver import Silver, set_hard_reading, write_silver
+from spacy_xner.silver import Silver, read_silver, set_hard_reading, write_silver
 
 # Columns: O, B-LOC, I-LOC, B-PER, I-PER. In 255ths, so that storing them loses nothing.
 SURE = np.array([0, 0, 0, 255, 0]) / 255
@@ -162,3 +162,10 @@ def test_what_cannot_be_inspected(docs, tmp_path):
     write_docs(tmp_path / "newer.spacy", docs)
     code, output = inspect(tmp_path / "newer.spacy")
     assert (code, "[X004]" in output) == (1, True)
+
+
+def test_where_nobody_was_heard_nobody_disputes(docs):
+    silent = silver_doc(["Kofi", "left"], [[0.2] * 5] * 2, [], shares=(0.0, 0.0))
+    write_silver(silent, read_silver(silent)._replace(doc_weight=0.0))
+    found = describe([silent, *docs])["disputed"]
+    assert found[-1]["text"] == "Kofi left "

@@ -29,7 +29,14 @@ def run(tmp_path, gold_docs, monkeypatch):
     base = save_tiny_language_model(tmp_path / "base")
 
     def call(how, *options):
-        arguments = [str(tmp_path / "corpus"), str(tmp_path / "out"), "--sources", "en de"]
+        arguments = [
+            str(tmp_path / "corpus"),
+            str(tmp_path / "out"),
+            "--sources",
+            "en de",
+            "--targets",
+            "sw",
+        ]
         arguments += ["--how", how, "--config", str(tmp_path / "llm.cfg"), "--model", str(base)]
         arguments += ["--built", str(tmp_path / "built"), "--epochs", "1", *options]
         result = CliRunner().invoke(module.app, arguments)

@@ -113,3 +113,18 @@ def test_what_cannot_be_mixed(world, tmp_path):
     write_docs(tmp_path / "date.spacy", [silver_doc(["today"], labels=("DATE", "PER"))])
     with pytest.raises(XnerError, match=r"X438.*\['LOC', 'PER'\].*\['DATE', 'PER'\]"):
         add_student(tmp_path / "date.spacy", tmp_path / "date", student)
+
+
+def test_a_document_that_nobody_read_stays_unread(world, tmp_path):
+    (tmp_path / "old").mkdir()
+    doc = silver_doc(["Ana", "met", "Bob"])
+    silver = read_silver(doc)
+    rows = np.full_like(silver.distribution, 1 / 5)
+    unheard = {"distribution": rows, "token_weights": np.zeros(3), "doc_weight": 0.0}
+    write_silver(doc, silver._replace(**unheard))
+    write_docs(tmp_path / "old" / "part-00000.spacy", [doc])
+    add_student(tmp_path / "old", tmp_path / "new", world / "student", share=0.9)
+    (found,) = read_docs(tmp_path / "new", Vocab())
+    assert not found.ents
+    assert [token.ent_iob for token in found] == [0, 0, 0]
+    assert read_silver(found).doc_weight == 0.0

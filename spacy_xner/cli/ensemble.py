@@ -32,6 +32,10 @@ def ensemble_command(
     cache: Annotated[
         Path, typer.Option(help="Folder for the answers to prompts, so that none is paid twice.")
     ] = Path("cache"),
+    guest: Annotated[
+        list[str] | None,
+        typer.Option(help="Name of a teacher that the config's weights know nothing of; repeated."),
+    ] = None,
     evaluator: Annotated[
         list[str] | None,
         typer.Option(help="name=path of a teacher's similarity evaluator, repeated."),
@@ -53,6 +57,7 @@ def ensemble_command(
         named_paths(teacher or []),
         span_teachers=named_paths(span_teacher or []),
         label_map=read_label_map(label_map) if label_map else None,
+        guests=guest or [],
         evaluators=named_paths(evaluator or []),
         keep_similarity=keep_similarity,
         prompted=named_paths(prompted or []),

@@ -46,7 +46,10 @@ def peers(
         for name, value in sorted(found.agreement.items(), key=lambda row: -row[1])
     ]
     msg.table(rows, header=("teacher", "agreement (F1)", "role"), aligns=("l", "r", "l"))
-    msg.info(f"The others agree with each other by {100 * found.expected:.1f} on average")
+    if found.expected is None:
+        msg.warn("Two teachers that are no guests are needed to judge guests")
+    else:
+        msg.info(f"The others agree with each other by {100 * found.expected:.1f} on average")
     if output:
         write_json(output, found._asdict())
         msg.good("Saved the agreement", output)

@@ -50,17 +50,3 @@ def weights_block(
         raise XnerError(Errors.X439.format(path=file, name=name))
     weights = select(weights_for(file, target, sources), top=top or None, equal=bool(top))
     return {"@misc": "spacy-xner.FixedWeights.v1", "weights": weights}
-
-
-def guest_block(weights: Block, guests: Sequence[str]) -> Block:
-    """The block for weights with teachers that are no language's, as loud as the average each.
-
-    weights (Optional[Dict[str, Any]]): Of the others. With guests, None stands for equal ones: a
-        block of the config would not know of them.
-    guests (Sequence[str]): Their names.
-    RETURNS (Optional[Dict[str, Any]]): The same block if there are none.
-    """
-    if not guests:
-        return weights
-    inner = weights or {"@misc": "spacy-xner.UniformWeights.v1"}
-    return {"@misc": "spacy-xner.GuestWeights.v1", "guests": list(guests), "weights": inner}

@@ -1,6 +1,6 @@
 """Make a pipeline with a `teacher_ensemble` from a config and some trained pipelines."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..pipeline.teacher_ensemble import TeacherEnsemble
 from ..teachers.base import Teacher
 
 COMPONENT = "teacher_ensemble"
+GUESTS = "spacy-xner.GuestWeights.v1"
 # The folder of the project's evaluators, beside that of its teachers.
 EVALUATORS = "evaluators"
 
@@ -25,6 +26,7 @@ def build_ensemble(
     label_map: Mapping[str, str] | None = None,
     weights: Mapping[str, Any] | None = None,
     pool: Mapping[str, Any] | None = None,
+    guests: Sequence[str] = (),
     evaluators: Mapping[str, str] | None = None,
     keep_similarity: bool = False,
     prompted: Mapping[str, str] | None = None,
@@ -38,6 +40,8 @@ def build_ensemble(
     span_teachers (Mapping[str, str]): Of pipelines that only set `doc.ents`.
     label_map (Mapping[str, str]): For all teachers added here.
     weights, pool (Optional[Mapping[str, Any]]): Blocks in place of the config's.
+    guests (Sequence[str]): Teachers of which the weights know nothing; each is heard as much as an
+        average teacher (`ensemble/guest_weights.py`).
     evaluators (Mapping[str, str]): Path or package of a similarity evaluator, by name of teacher;
         teachers may also have one in their own pipeline.
     keep_similarity (bool): Write what the evaluators say; False leaves it to the config.
@@ -58,6 +62,9 @@ def build_ensemble(
     settings: dict[str, Any] = found["components"][COMPONENT]
     settings.setdefault("teachers", {})
     settings |= {key: dict(x) for key, x in (("weights", weights), ("pool", pool)) if x}
+    if guests:
+        inner = settings.get("weights", {"@misc": "spacy-xner.UniformWeights.v1"})
+        settings["weights"] = {"@misc": GUESTS, "guests": list(guests), "weights": inner}
     if keep_similarity:
         settings["keep_similarity"] = True
     if label_map and "labels" in settings:

@@ -8,6 +8,7 @@ from spacy.tokens import Doc
 
 from ..decode import ScoredEntity, decode
 from ..ensemble.votes import Votes, choose, split
+from ..errors import Errors, XnerError
 from ..pipeline.teacher_ensemble import TeacherEnsemble
 from .bootstrap import f1_from_counts, sentence_counts
 from .pools import Combination, ask, combine
@@ -17,12 +18,12 @@ class Judgement(NamedTuple):
     """What the hosts of an ensemble think of its guests.
 
     agreement: F1 of each teacher, see `peer_agreement`.
-    expected: Mean of the hosts' own.
+    expected: Mean of the hosts' own; None where there are fewer than two.
     heard: The guests that are heard.
     """
 
     agreement: dict[str, float]
-    expected: float
+    expected: float | None
     heard: list[str]
 
 
@@ -62,18 +63,21 @@ def peer_agreement(
 def judge_guests(agreement: Mapping[str, float], guests: Collection[str]) -> Judgement:
     """Hear a guest that agrees with the hosts at least as well as they do with each other.
 
-    No label is read. Nobody can vouch for a guest where there are fewer than two hosts.
+    No label is read. Nobody can vouch for a guest where there are fewer than two hosts, or where it
+    shares no entity with them.
 
     agreement (Mapping[str, float]): See `peer_agreement`.
     guests (Collection[str]): Some of the teachers.
     RETURNS (Judgement): With the guests in the order of the agreement.
     """
     hosts = [value for name, value in agreement.items() if name not in guests]
-    expected = fmean(hosts) if len(hosts) > 1 else 1.0
+    if len(hosts) < 2:
+        return Judgement(dict(agreement), None, [])
+    expected = fmean(hosts)
     heard = [
         name
         for name, value in agreement.items()
-        if name in guests and len(hosts) > 1 and value >= expected
+        if name in guests and value > 0.0 and value >= expected
     ]
     return Judgement(dict(agreement), expected, heard)
 
@@ -82,10 +86,13 @@ def judge(ensemble: TeacherEnsemble, docs: Sequence[Doc], guests: Collection[str
     """Ask all teachers about some text and judge the guests by it.
 
     ensemble (TeacherEnsemble): Its weights and pool play no part.
-    docs (Sequence[Doc]): One or more, of the target.
+    docs (Sequence[Doc]): Of the target.
     guests (Collection[str]): Some of the teachers.
     RETURNS (Judgement): See `judge_guests`.
+    RAISES (XnerError): X444 without a document.
     """
+    if not docs:
+        raise XnerError(Errors.X444)
     votes = ask(ensemble, docs)
     return judge_guests(peer_agreement(docs, votes, guests=guests), guests)
 

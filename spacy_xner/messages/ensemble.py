@@ -163,7 +163,11 @@ class EnsembleMessages:
         "answers again."
     )
     X443 = (
-        "Found {found}, the target, among the languages of the language model '{name}', expected "
-        "another: with its labels it is no target. Set 'llm' to 'each', or leave the language out "
-        "of the sources."
+        "Found {found} among the targets and among the languages that the language model '{name}' "
+        "was taught, expected others: with its labels it is no target. Set 'llm' to 'each', or "
+        "leave the language out of the sources and train the language model again."
+    )
+    X444 = (
+        "Found no text of the target, expected some by which the teachers can be judged. Name "
+        "another file, or hear all teachers (llm_heard = always)."
     )

@@ -83,3 +83,13 @@ class TrainingMessages:
         "Cannot load a language model with quantise = '{value}' ({reason}). Install it with: pip "
         "install bitsandbytes, or set quantise to null."
     )
+    X334 = (
+        "Cannot use the language model '{path}' without its causal mask ({reason}). Set causal = "
+        "true in [components.xner.model.tok2vec] (xner llm train --causal), or take another model, "
+        "such as one of the Llama or Qwen families."
+    )
+    X335 = (
+        "Found no folder '{path}' in '{found}', expected the language model whose adapters this "
+        "pipeline holds. Run from where it was trained, or set 'base' in "
+        "[components.xner.model.tok2vec] of the pipeline's config.cfg to where the model lies."
+    )

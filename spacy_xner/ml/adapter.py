@@ -11,6 +11,8 @@ from ..encoders import local_encoder
 from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..teachers.sharing import share_module
+from .attention import find_wrong_mask
+from .transformer import has_fast_bfloat16
 
 if TYPE_CHECKING:
     import torch
@@ -20,6 +22,17 @@ Quantisation = Literal["int8", "nf4"]
 ALL_LINEAR = "all-linear"
 # What trained adapters mean nothing without; the other settings may change from run to run.
 FIXED = ("causal", "rank", "alpha", "targets")
+# The files of a base that decide what it answers. Others may come and go: notes, caches, templates.
+DECISIVE = (
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,8 @@ class AdapterSettings:
     alpha: See above.
     dropout: Before each adapter, in training.
     targets: Names of the linear layers that get one, or "all-linear".
-    low_precision: Load the base in bfloat16; the adapters stay in float32.
+    mixed_precision: Load the base in bfloat16 where the processor has instructions for it; the
+        adapters stay in float32.
     quantise: Load the base in "int8" or "nf4" (4 bits), with bitsandbytes.
     """
 
@@ -42,7 +56,7 @@ class AdapterSettings:
     alpha: float
     dropout: float
     targets: str | list[str]
-    low_precision: bool
+    mixed_precision: bool
     quantise: Quantisation | None
 
 
@@ -71,7 +85,8 @@ class AdapterShim(PyTorchShim):
         RETURNS (torch.nn.Module): Of peft; only the adapters have gradients.
         RAISES (XnerError): X108 if there is no such base, X330 without the libraries, X331 if the
             base or the adapters cannot be loaded, X332 if the base is another than when they were
-            saved, X333 if it cannot be quantised here.
+            saved, X333 if it cannot be quantised here, X334 if it cannot do without the causal
+            mask, X335 if the folder of the base is gone.
         """
         if self._model is not None:
             return self._model
@@ -83,8 +98,11 @@ class AdapterShim(PyTorchShim):
         except ImportError as err:
             raise XnerError(Errors.X330.format(reason=reason(err))) from err
         settings = self.settings
+        # What was a folder is not looked for on a hub, where the name may be somebody else's.
+        if self._saved is not None and self._saved["folder"] and not Path(settings.base).is_dir():
+            raise XnerError(Errors.X335.format(path=settings.base, found=Path.cwd()))
         folder = local_encoder(settings.base, Path(settings.base))
-        self.sha256 = hash_folder(folder)
+        self.sha256 = hash_folder(folder, only=DECISIVE)
         if self._saved is not None and self._saved["sha256"] != self.sha256:
             found = {"found": self.sha256, "expected": self._saved["sha256"]}
             raise XnerError(Errors.X332.format(path=settings.base, **found))
@@ -98,6 +116,8 @@ class AdapterShim(PyTorchShim):
             # Loaded as fast ones only: offsets of characters are what words are found by.
             self.tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
             base = _load_base(folder, settings)
+            base.config.use_cache = False  # keys and values that no next word will ask for
+            wrong_mask = "" if settings.causal else find_wrong_mask(base.eval())
             model = get_peft_model(base, config)
             if self._saved is not None:
                 keys: Any = set_peft_model_state_dict(model, load(self._saved["adapters"]))
@@ -107,12 +127,13 @@ class AdapterShim(PyTorchShim):
                     raise ValueError(f"missing or unknown adapters, such as {wrong[0]}")
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as err:
             raise XnerError(Errors.X331.format(path=folder, reason=reason(err))) from err
+        if wrong_mask:
+            raise XnerError(Errors.X334.format(path=settings.base, reason=wrong_mask))
         if not getattr(self.tokenizer, "is_fast", False):
             slow = "its tokenizer gives no positions of characters"
             raise XnerError(Errors.X331.format(path=folder, reason=slow))
         self._model = model if settings.quantise else model.to(self.device)
-        # Teachers over one base hold it once; adapters are too small to be shared.
-        share_module(self._model)
+        share_module(self._model, frozen_only=True)  # teachers over one base hold it once
         return self._model
 
     def to_bytes(self) -> bytes:
@@ -126,15 +147,29 @@ class AdapterShim(PyTorchShim):
         adapters = {key: value.detach().cpu().contiguous() for key, value in state.items()}
         told = {key: getattr(self.settings, key) for key in FIXED}
         return srsly.msgpack_dumps(
-            {"sha256": self.sha256, "settings": told, "adapters": save(adapters)}
+            {
+                "sha256": self.sha256,
+                "folder": Path(self.settings.base).is_dir(),
+                "settings": told,
+                "adapters": save(adapters),
+            }
         )
 
     def from_bytes(self, bytes_data: bytes) -> "AdapterShim":
-        """Remember the adapters; they are put on the base when it is loaded."""
-        self._model = None
-        self._saved = srsly.msgpack_loads(bytes_data)
-        if self._saved is not None:
-            self.settings = replace(self.settings, **self._saved["settings"])
+        """Remember the adapters; they are put on the base when it is loaded.
+
+        RAISES (XnerError): X331 for anything but what `to_bytes` gives.
+        """
+        try:
+            saved = srsly.msgpack_loads(bytes_data)
+            if saved is not None:
+                told = {key: saved["settings"][key] for key in FIXED}
+                saved = {key: saved[key] for key in ("sha256", "folder", "settings", "adapters")}
+                self.settings = replace(self.settings, **told)
+        except Exception as err:  # msgpack has an exception for each kind of damage
+            details = {"path": self.settings.base, "reason": f"damaged adapters: {reason(err)}"}
+            raise XnerError(Errors.X331.format(**details)) from err
+        self._model, self._saved = None, saved
         return self
 
 
@@ -144,7 +179,7 @@ def _load_base(folder: Path, settings: AdapterSettings) -> Any:
     from transformers import AutoModel, BitsAndBytesConfig
 
     how: dict[str, Any] = {"torch_dtype": torch.float32}
-    if settings.low_precision:
+    if settings.mixed_precision and _has_bfloat16():
         how["torch_dtype"] = torch.bfloat16
     if settings.quantise:
         how["quantization_config"] = BitsAndBytesConfig(
@@ -155,6 +190,17 @@ def _load_base(folder: Path, settings: AdapterSettings) -> Any:
         )
     try:
         return AutoModel.from_pretrained(folder, use_safetensors=True, **how)
-    except ImportError as err:
+    except (ImportError, RuntimeError) as err:
+        if not settings.quantise:
+            raise
         found = {"value": settings.quantise, "reason": reason(err)}
         raise XnerError(Errors.X333.format(**found)) from err
+
+
+def _has_bfloat16() -> bool:
+    """On the device that thinc has chosen."""
+    import torch
+
+    if get_torch_default_device().type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return has_fast_bfloat16()

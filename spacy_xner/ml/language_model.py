@@ -1,6 +1,7 @@
 """A causal language model as token vectors, fine-tuned by adapters (Li et al. 2023)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -13,7 +14,7 @@ from thinc.types import Floats2d
 from ..errors import Errors, XnerError
 from ..pipeline.reading import length_batches, split_rows
 from .adapter import ALL_LINEAR, AdapterSettings, AdapterShim, Quantisation
-from .transformer import has_fast_bfloat16
+from .attention import attention_mask
 from .windows import Reduce, make_windows, reduce_ranges, word_subwords
 
 if TYPE_CHECKING:
@@ -77,20 +78,17 @@ def build_language_model_encoder(
         alpha=alpha,
         dropout=dropout,
         targets=targets,
-        low_precision=mixed_precision and has_fast_bfloat16(),
+        mixed_precision=mixed_precision,
         quantise=quantise,
     )
+    # Attributes are saved with a model. What may change from run to run is none of them.
+    forward = partial(_forward, window=window, stride=stride, max_subwords=max_subwords)
     return Model(
         "language_model_encoder",
-        _forward,
+        forward,
         init=_init,
         dims={"nO": None},
-        attrs={
-            "reduce": reduce,
-            "window": window,
-            "stride": stride,
-            "max_subwords": max_subwords,
-        },
+        attrs={"reduce": reduce},
         shims=[AdapterShim(settings)],
     )
 
@@ -172,7 +170,8 @@ def run(
         ids[mask] = torch.tensor(
             list(chain.from_iterable(reading.inputs[i] for i in batch)), device=device
         )
-        found = model(input_ids=ids, attention_mask=_attention(mask, model.dtype, causal=causal))
+        given = attention_mask(mask, model.dtype, causal=causal)
+        found = model(input_ids=ids, attention_mask=given)
         for i, rows in zip(batch, found.last_hidden_state.float(), strict=True):
             first, last = reading.kept[i]
             states[1 + i] = rows[first:last]
@@ -183,40 +182,31 @@ def run(
     return sums / counts[:, None]
 
 
-def _attention(mask: "torch.Tensor", dtype: "torch.dtype", *, causal: bool) -> "torch.Tensor":
-    """Who sees whom: transformers adds the causal mask unless the mask has four dimensions."""
-    import torch
-
-    if causal:
-        return mask.long()
-    blocked = ~mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
-    return torch.zeros(blocked.shape, dtype=dtype, device=mask.device).masked_fill(
-        blocked, torch.finfo(dtype).min
-    )
-
-
 def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
     loaded: Any = cast(AdapterShim, model.shims[0]).load()
     model.set_dim("nO", loaded.config.hidden_size)
 
 
-def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
+def _forward(
+    model: Model,
+    docs: list[Doc],
+    is_train: bool,
+    *,
+    window: int,
+    stride: int,
+    max_subwords: int,
+) -> tuple[list[Floats2d], Callable]:
     import torch
 
     shim = cast(AdapterShim, model.shims[0])
     loaded = shim.load()
     loaded.train(is_train)
-    how: dict[str, Any] = {key: model.attrs[key] for key in ("window", "stride", "reduce")}
+    how: dict[str, Any] = {"window": window, "stride": stride, "reduce": model.attrs["reduce"]}
     reading = cut_docs(docs, shim.tokenizer, **how)
     words = sum(len(doc) for doc in docs)
+    causal = shim.settings.causal
     with torch.set_grad_enabled(is_train):
-        vectors = run(
-            loaded,
-            reading,
-            words,
-            causal=shim.settings.causal,
-            max_subwords=model.attrs["max_subwords"],
-        )
+        vectors = run(loaded, reading, words, causal=causal, max_subwords=max_subwords)
     like: list[Any] = list(docs)
     rows: Any = torch2xp(vectors.detach())
 

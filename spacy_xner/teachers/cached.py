@@ -20,7 +20,7 @@ from ..errors import Errors, XnerError, reason
 from ..labels import iob2_tags
 from ..silver import pack_vectors, unpack_vectors
 from .base import SimilarityTeacher, Teacher, abstains, evaluates
-from .faults import faults_of
+from .faults import count_failures, faults_of
 
 # Two bytes a probability. An ensemble hears the rounded ones the first time too, so that a second
 # run gives the same to the last bit.
@@ -126,15 +126,20 @@ class CachedTeacher:
         if not self._keys:
             self.load()
         keys = [self._doc_key(kind, doc) for doc in docs]
-        silent: dict[bytes, NDArray[np.float64]] = {}
+        passing: dict[bytes, NDArray[np.float64]] = {}
         try:
             found = self._read(keys)
             unknown = {key: doc for key, doc in zip(keys, docs, strict=True) if key not in found}
+            before = count_failures(self.teacher)
             answers = ask(list(unknown.values())) if unknown else []
             said = dict(zip(unknown, answers, strict=True))
             if kind == "probs":  # who abstains is asked again the next time
-                silent = {key: rows for key, rows in said.items() if abstains(rows)}
-            new = {key: pack(rows) for key, rows in said.items() if key not in silent}
+                passing = {key: rows for key, rows in said.items() if abstains(rows)}
+            if count_failures(self.teacher) > before:
+                # Of which documents nobody knows. A teacher whose answers can fail keeps those that
+                # do not by itself.
+                passing = said
+            new = {key: pack(rows) for key, rows in said.items() if key not in passing}
             if new:
                 with self._database:
                     self._database.executemany(
@@ -144,7 +149,7 @@ class CachedTeacher:
             raise XnerError(Errors.X414.format(path=self.path, reason=reason(err))) from err
         known = found | new
         return [
-            silent[key] if key in silent else unpack(known[key], len(doc))
+            passing[key] if key in passing else unpack(known[key], len(doc))
             for key, doc in zip(keys, docs, strict=True)
         ]
 

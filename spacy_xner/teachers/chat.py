@@ -83,8 +83,9 @@ class ChatModel(REST):
             headers=self._credentials,
             json={**self._config, "messages": messages, "model": self._name},
             timeout=self._max_request_time,
+            allow_redirects=False,  # a prompt goes to the endpoint and nowhere else
         )
-        if not response.ok:
+        if response.status_code != requests.codes.ok:
             withheld = _error_code(response) in WITHHELD
             raise AnswerError(REFUSALS if withheld else ERRORS, f"HTTP {response.status_code}")
         choice = response.json()["choices"][0]

@@ -72,6 +72,11 @@ def faults_of(teacher: Teacher) -> Counter[str]:
     return teacher.faults if isinstance(teacher, CountingTeacher) else Counter()
 
 
+def count_failures(teacher: Teacher) -> int:
+    """How many answers of a teacher failed; a span that is not in the text spoils no answer."""
+    return sum(count for kind, count in faults_of(teacher).items() if kind != NOT_IN_TEXT)
+
+
 def tell_faults(teachers: Mapping[str, Teacher]) -> str:
     """The faults of some teachers on one line.
 

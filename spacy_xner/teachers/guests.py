@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ..errors import Errors, XnerError
+from spacy.util import load_config
+
+from ..errors import Errors, XnerError, config_errors
 
 GuestKind = Literal["none", "pooled", "each"]
 NAME = "llm"
+TRAIN = "-train.spacy"
 
 
 def guest_paths(kind: GuestKind, folder: Path, sources: Sequence[str]) -> dict[str, str]:
@@ -24,8 +27,13 @@ def guest_paths(kind: GuestKind, folder: Path, sources: Sequence[str]) -> dict[s
     return {name: str(folder / name / "model-last") for name in names}
 
 
+def guest_sources(name: str, sources: Sequence[str]) -> list[str]:
+    """The languages that a language model of a project is taught, by its name."""
+    return list(sources) if name == NAME else [name.removeprefix(f"{NAME}-")]
+
+
 def check_guests(kind: GuestKind, sources: Sequence[str], targets: Sequence[str]) -> None:
-    """No language model that was taught a target's labels is heard about that target.
+    """No language model that is taught a target's labels is heard about that target.
 
     kind (GuestKind): One for each language is left out where its language is the target.
     sources (Sequence[str]): Languages with labels.
@@ -35,3 +43,21 @@ def check_guests(kind: GuestKind, sources: Sequence[str], targets: Sequence[str]
     both = sorted(set(sources) & set(targets))
     if kind == "pooled" and both:
         raise XnerError(Errors.X443.format(found=", ".join(both), name=NAME))
+
+
+def check_taught(name: str, pipeline: Path, target: str) -> None:
+    """The same by what a trained language model says it was taught, whoever trained it when.
+
+    name (str): Of the teacher.
+    pipeline (Path): Its folder; one that is not there is somebody else's error.
+    target (str): A language.
+    RAISES (XnerError): X443, X607 if its config cannot be read.
+    """
+    path = pipeline / "config.cfg"
+    if not path.is_file():
+        return
+    with config_errors(path):
+        corpus = load_config(path).get("corpora", {}).get("train", {})
+    taught = {Path(file).name.removesuffix(TRAIN) for file in corpus.get("folders") or []}
+    if target in taught:
+        raise XnerError(Errors.X443.format(found=target, name=name))

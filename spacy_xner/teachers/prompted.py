@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,12 @@ class PromptedTeacher(SpanTeacher):
         data = [hash_file(Path(name), algorithm="sha256") for name in files]
         return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
+    @cached_property
+    def _models(self) -> dict[str, dict[str, Any]]:
+        """The block of each prompted component's model, with the values of its variables."""
+        components = self.nlp.config.interpolate()["components"]
+        return {name: components[name]["model"] for name, p in self.nlp.pipeline if _is_prompted(p)}
+
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
         return [self._sampled(doc) for doc in docs]
 
@@ -182,8 +189,7 @@ class PromptedTeacher(SpanTeacher):
                 prompts, shards = list(task.generate_prompts([doc])), [doc]
         except Exception as err:  # a document that fits into no prompt
             raise AnswerError(ERRORS, type(err).__name__) from err
-        block = self.nlp.config["components"][name]["model"]
-        keys = [response_key(block, prompt, sample) for prompt in prompts]
+        keys = [response_key(self._models[name], prompt, sample) for prompt in prompts]
         answers = []
         for key, prompt, shard in zip(keys, prompts, shards, strict=True):
             answers.append(self._answer(task, model, prompt, key))

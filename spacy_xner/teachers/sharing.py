@@ -39,10 +39,11 @@ def share_parameters(nlp: Language) -> int:
     return shared
 
 
-def share_module(module: Any) -> int:
+def share_module(module: Any, *, frozen_only: bool = False) -> int:
     """The same for one PyTorch module, such as one that is loaded later than its pipeline.
 
-    module (torch.nn.Module): Changed in place; large parameters lose their gradient.
+    module (torch.nn.Module): Changed in place.
+    frozen_only (bool): Leave alone what has a gradient: it may yet be trained.
     RETURNS (int): Bytes that are now shared.
     """
     import torch
@@ -52,6 +53,8 @@ def share_module(module: Any) -> int:
         for name, parameter in list(owner.named_parameters(recurse=False)):
             size = parameter.numel() * parameter.element_size()
             if size < MIN_BYTES or parameter.device.type != "cpu":
+                continue
+            if frozen_only and parameter.requires_grad:
                 continue
             # As bytes: numpy knows no bfloat16.
             data = parameter.detach().contiguous().view(-1).view(torch.uint8).numpy()

@@ -16,12 +16,16 @@ def test_a_guest_needs_two_others(xner, ensemble):
     code, printed = xner("peers", ensemble, "raw.txt", "--guest", "names")
     assert code == 0, printed
     assert "not worth hearing" in printed
+    assert "Two teachers that are no guests are needed" in printed
 
 
-def test_bad_input(xner, ensemble):
+def test_bad_input(xner, ensemble, tmp_path):
     code, printed = xner("peers", ensemble, "raw.txt", "--guest", "nobody")
     assert (code, "[X403]" in printed) == (1, True), printed
     code, printed = xner("peers", "tagger", "raw.txt")
     assert (code, "[X410]" in printed) == (1, True), printed
     code, printed = xner("peers", ensemble, "none.txt")
+    assert code == 1, printed
+    (tmp_path / "empty.txt").write_text("")
+    code, printed = xner("peers", ensemble, tmp_path / "empty.txt")
     assert code == 1, printed

@@ -54,6 +54,12 @@ def test_a_share_out_of_range(share):
         make_guest_weights(["llm"], make_uniform_weights(), share=share)
 
 
+@pytest.mark.parametrize("guests", [[], ["llm", "llm"]])
+def test_guests_are_named_once(guests):
+    with pytest.raises(XnerError, match="X308"):
+        make_guest_weights(guests, make_uniform_weights())
+
+
 @pytest.mark.parametrize("guests", [["nobody"], list(NAMES)])
 def test_wrong_guests(guests):
     with pytest.raises(XnerError, match="X403"):

@@ -4,7 +4,8 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_xner.ensemble.votes import Votes
-from spacy_xner.evaluation.peers import judge_guests, peer_agreement
+from spacy_xner.errors import XnerError
+from spacy_xner.evaluation.peers import judge, judge_guests, peer_agreement
 
 # O, B-LOC, I-LOC, B-PER, I-PER
 TRUTH = [0, 1, 2, 0, 3, 0, 0, 3, 4, 0]
@@ -73,9 +74,19 @@ def test_where_a_guest_abstains_it_is_not_blamed():
 def test_one_host_can_vouch_for_nobody():
     found = peer_agreement(DOCS, votes(a=right, g=right), guests=["g"])
     assert found == {"a": 0.0, "g": 1.0}
+    assert judge_guests(found, ["g"]) == (found, None, [])
+
+
+def test_where_nobody_finds_anything_nobody_vouches():
+    found = peer_agreement(DOCS, votes(a=nothing, b=nothing, g=nothing), guests=["g"])
     assert judge_guests(found, ["g"]).heard == []
 
 
 def test_without_guests():
     found = peer_agreement(DOCS, votes(a=right, b=half))
     assert judge_guests(found, []) == (found, pytest.approx(0.5), [])
+
+
+def test_without_text():
+    with pytest.raises(XnerError, match="X444"):
+        judge(None, [], ["g"])

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 SLOW, BUSY, BROKEN, NO_JSON, NO_CHOICES = "<slow>", "<429>", "<500>", "<no json>", "<no choices>"
 REFUSED, FILTERED, BLOCKED, EMPTY, CUT = "<refused>", "<filtered>", "<400>", "<empty>", "<cut>"
 DENIED = "<401>"
+# To another address of the same server, which counts what comes there.
+MOVED = "<307>"
 # Far beyond the time-outs of the tests, and an end all the same.
 PATIENCE = 5.0
 MOST_REQUESTS = 500
@@ -33,6 +35,7 @@ class FakeServer(ThreadingHTTPServer):
         self.asked = Counter()
         self.keys = []
         self.bodies = []
+        self.elsewhere = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
 
@@ -70,6 +73,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         length = int(self.headers["Content-Length"])
         body = json.loads(self.rfile.read(length))
+        if self.path == "/elsewhere":
+            self.server.elsewhere += 1
+            self.send(200, completion("1. Ana | True | PER | is a name"))
+            return
         self.server.keys.append(self.headers.get("Authorization"))
         if self.server.requests >= MOST_REQUESTS:
             self.send(500, {"error": {"message": "the test asks without end"}})
@@ -77,6 +84,12 @@ class Handler(BaseHTTPRequestHandler):
         answer = self.server.next_answer(body)
         if answer == SLOW:
             self.server.closing.wait(PATIENCE)
+            return
+        if answer == MOVED:
+            self.send_response(307)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
             return
         status = {BUSY: 429, BROKEN: 500, BLOCKED: 400, DENIED: 401}.get(answer)
         if status:

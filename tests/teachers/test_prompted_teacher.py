@@ -306,6 +306,23 @@ def test_another_model_or_prompt_is_another_question(ours, server, tmp_path, old
     assert server.requests == asked
 
 
+def test_what_a_variable_stands_for_counts(ours, server, tmp_path):
+    text = ours.read_text().replace('name = "fake"', "name = ${vars.model}")
+    ours.write_text(text + '\n[vars]\nmodel = "small"\n')
+    prompted(ours, cache=str(tmp_path)).distributions([doc(TEXT)])
+    ours.write_text(ours.read_text().replace("small", "large"))
+    prompted(ours, cache=str(tmp_path)).distributions([doc(TEXT)])
+    assert [body["model"] for body in server.bodies] == ["small", "large"]
+
+
+def test_a_prompt_goes_nowhere_else(ours, server):
+    server.script[TEXT] = [fake.MOVED]
+    teacher = prompted(ours)
+    (rows,) = teacher.distributions([doc(TEXT)])
+    assert not rows.any()
+    assert (server.elsewhere, teacher.faults["errors"]) == (0, 1)
+
+
 KILLED = """
 import sys; sys.path.insert(0, {tests!r})
 from prompting import doc, prompted
@@ -422,7 +439,8 @@ def test_what_cannot_be_loaded(tmp_path):
 
 def test_a_cached_teacher_does_not_keep_silence(ours, server, tmp_path):
     server.script[TEXT] = [fake.BROKEN, GOOD]
-    teacher = CachedTeacher(prompted(ours), tmp_path / "answers")
+    kept = prompted(ours, cache=str(tmp_path / "responses"))
+    teacher = CachedTeacher(kept, tmp_path / "answers")
     docs = [doc(TEXT), doc("It rains")]
     found = teacher.distributions(docs)
     assert not found[0].any() and found[1].any()
@@ -439,3 +457,15 @@ def test_faults_are_logged_without_prompts(ours, server, caplog):
     (record,) = (r for r in caplog.records if r.name.startswith("spacy_xner"))
     assert record.getMessage().endswith("errors HTTP 500")
     assert "Salaam" not in caplog.text
+
+
+def test_a_cached_teacher_does_not_keep_half_of_the_samples(ours, server, tmp_path):
+    server.script[TEXT] = [names("Ana PER"), fake.BROKEN, "None"]
+    settings = {"samples": 2, "cache": str(tmp_path / "responses")}
+    cached = CachedTeacher(prompted(ours, **settings), tmp_path / "answers")
+    (half,) = cached.distributions([doc(TEXT)])
+    (whole,) = cached.distributions([doc(TEXT)])
+    assert (half != whole).any()
+    assert server.requests == 3  # only what failed was asked again
+    cached.distributions([doc(TEXT)])
+    assert server.requests == 3

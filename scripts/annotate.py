@@ -120,13 +120,13 @@ def annotate_targets(
         heard = {name: paths[name] for name in teachers_of(target, sources.split())}
         guests = guest_paths(llm, llm_folder, list(heard))
         source = text / f"{target}.jsonl"
-        records = list(islice(read_text(source), limit or None))
         if guests and llm_heard == "judged":
             nlp = build_ensemble(config, heard | guests, evaluators=asked.get("evaluators"))
             pipe = find_ensemble(nlp)
             reuse_teachers(pipe, known)
             pipe.teachers = keep_answers(pipe.teachers, cache)
-            found = judge(pipe, list(to_docs(nlp, records[:JUDGED])), guests)
+            few = islice(read_text(source), min(limit, JUDGED) or JUDGED)
+            found = judge(pipe, list(to_docs(nlp, few)), guests)
             judgements[target] = found._asdict()
             tell(target, found, guests)
             guests = {name: guests[name] for name in found.heard}
@@ -136,6 +136,7 @@ def annotate_targets(
         reuse_teachers(pipe, known)
         save_ensemble(nlp, ensemble / target)
         pipe.teachers = keep_answers(pipe.teachers, cache)
+        records = list(islice(read_text(source), limit or None))
         key = run_key(nlp, source, limit=limit)
         with tqdm(total=len(records), unit="doc", desc=target, disable=None) as bar:
             # The user's silver of other teachers is replaced: it can be made again at any time.

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 import spacy
+from handmade import add_ensemble, span_teacher
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
+from spacy_xner.ensemble.build import save_ensemble
 from spacy_xner.shards import write_docs
+from spacy_xner.teachers.cached import FILE
 
 ROOT = Path(__file__).parents[1]
 NAMES = {"Amina": "PER", "Otieno": "PER", "Kisumu": "LOC"}
@@ -42,6 +45,7 @@ def run(world, *pipelines, baseline="uniform"):
     spec.loader.exec_module(script)
     arguments = [str(world), str(world / "out.json"), *pipelines, "--baseline", baseline]
     arguments += ["--targets", "sw ha", "--cache", str(world / "cache")]
+    arguments += ["--answers", str(world / "answers")]
     return CliRunner().invoke(script.app, arguments)
 
 
@@ -83,6 +87,31 @@ def test_what_was_scored_is_not_scored_again(world, monkeypatch):
     ruler(world / "one", "Kisumu")
     assert run(world, f"uniform={path}").exit_code == 1
     assert calls
+
+
+def test_an_ensemble_a_target_with_all_its_entities(world):
+    """Its `doc.ents` would lack what half of the teachers say; its teachers are asked once."""
+    one, two = ruler(world / "one", "Amina"), ruler(world / "two", "Kisumu")
+    for target, teachers in {"sw": {"one": one, "two": two}, "ha": {"two": two}}.items():
+        nlp = spacy.blank("xx")
+        add_ensemble(
+            nlp,
+            {name: span_teacher(path, certainty=0.6) for name, path in teachers.items()},
+            threshold=0.9,
+        )
+        save_ensemble(nlp, world / "ensemble" / target)
+    result = run(world, f"both={world}/ensemble/{{target}}", baseline="both")
+    assert result.exit_code == 0, result.output
+    report = json.loads((world / "out.json").read_text("utf8"))
+    assert report["students"]["both"]["languages"]["ha"]["f1"] == pytest.approx([2 / 3])
+    assert list((world / "answers").iterdir())
+    assert len(report["provenance"]["models"]["0 both"]) == 2
+    # Another set of scores, and nobody is asked.
+    for file in (world / "cache").iterdir():
+        file.unlink()
+    before = (world / "answers" / FILE).read_bytes()
+    assert run(world, f"both={world}/ensemble/{{target}}", baseline="both").exit_code == 0
+    assert (world / "answers" / FILE).read_bytes() == before
 
 
 def test_one_seed_has_no_deviation(world):

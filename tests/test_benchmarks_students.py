@@ -96,8 +96,12 @@ def test_an_ensemble_a_target_with_all_its_entities(world):
         nlp = spacy.blank("xx")
         add_ensemble(
             nlp,
-            {name: span_teacher(path, certainty=0.6) for name, path in teachers.items()},
+            {
+                name: span_teacher(path, certainty=0.6, labels=["PER", "LOC"])
+                for name, path in teachers.items()
+            },
             threshold=0.9,
+            labels=["PER", "LOC"],
         )
         save_ensemble(nlp, world / "ensemble" / target)
     result = run(world, f"both={world}/ensemble/{{target}}", baseline="both")

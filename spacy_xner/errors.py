@@ -13,6 +13,8 @@ from .messages.basics import BasicMessages
 from .messages.corpora import CorpusMessages
 from .messages.ensemble import EnsembleMessages
 from .messages.evaluation import EvaluationMessages
+from .messages.jobs import JobMessages
+from .messages.safety import SafetyMessages
 from .messages.training import TrainingMessages
 
 
@@ -66,6 +68,8 @@ class Errors(
     TrainingMessages,
     EnsembleMessages,
     EvaluationMessages,
+    JobMessages,
+    SafetyMessages,
     metaclass=_WithCodes,
 ):
     """Messages, to be filled with ``.format(...)``; the texts are in `messages/`."""

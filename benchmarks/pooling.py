@@ -22,7 +22,7 @@ from wasabi import msg
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import load_pipeline, write_json
-from spacy_xner.corpora.docs import read_text
+from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.ensemble.confidence import make_agreement_weights, make_confidence_weights
 from spacy_xner.ensemble.pooling import Pool, make_linear_pool, make_log_linear_pool
 from spacy_xner.ensemble.similarity_weights import make_similarity_weights

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from tqdm import tqdm
 from wasabi import msg
 
 from spacy_xner.aggregate import Method
 from spacy_xner.aggregate import aggregate as aggregate_silver
-from spacy_xner.annotate import annotate, find_ensemble, run_key, to_docs
+from spacy_xner.annotate import find_ensemble, run_key, run_parts
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
-from spacy_xner.corpora.docs import read_text
+from spacy_xner.corpora.raw_text import TextSource, read_text
 from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.ensemble.blocks import (
     PoolName,
@@ -30,6 +29,10 @@ from spacy_xner.ensemble.build import (
     save_ensemble,
 )
 from spacy_xner.evaluation.peers import Judgement, judge
+from spacy_xner.jobs.local import in_process
+from spacy_xner.jobs.progress import Progress
+from spacy_xner.jobs.run import run_job
+from spacy_xner.jobs.texts import to_docs
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
 from spacy_xner.teachers.guests import GuestKind, check_guests, check_taught, guest_paths
@@ -136,12 +139,21 @@ def annotate_targets(
         reuse_teachers(pipe, known)
         save_ensemble(nlp, ensemble / target)
         pipe.teachers = keep_answers(pipe.teachers, cache)
-        records = list(islice(read_text(source), limit or None))
-        key = run_key(nlp, source, limit=limit)
-        with tqdm(total=len(records), unit="doc", desc=target, disable=None) as bar:
+        pipe.load()
+        texts, folder = TextSource(source), pooled / target
+        parts = run_parts(nlp, source, limit=limit)
+        key = run_key(parts)
+        with Progress(None, share=texts.read_share, title=target) as progress:
             # The user's silver of other teachers is replaced: it can be made again at any time.
-            shards = annotate(
-                nlp, records, pooled / target, key=key, force=True, progress=bar.update
+            shards = run_job(
+                texts.items(),
+                folder,
+                in_process(nlp, folder, key=key),
+                key=key,
+                parts=parts,
+                limit=limit,
+                force=True,
+                watcher=progress,
             )
         if aggregate != "none":
             aggregate_silver(pooled / target, output / target, method=Method(aggregate), force=True)

@@ -15,10 +15,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from wasabi import msg
 
-from spacy_xner.annotate import find_ensemble, to_docs
+from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import write_json
-from spacy_xner.corpora.docs import read_text
+from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.decode import decode
 from spacy_xner.ensemble.build import build_ensemble
@@ -31,6 +31,7 @@ from spacy_xner.evaluation.pools import Combination, ask, combine, direct_transf
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import markdown_table, score_systems, with_entities
 from spacy_xner.evaluation.temperature import temperature_of
+from spacy_xner.jobs.texts import to_docs
 from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble
 from spacy_xner.shards import read_docs
 from spacy_xner.spans import blank_copy

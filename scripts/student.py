@@ -1,5 +1,6 @@
 """Train one student on the silver annotations of all target languages, in one or more rounds."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from spacy_xner.corpora.roles import check_student
 from spacy_xner.encoders import encoder_path, local_encoder
 from spacy_xner.neighbours import weigh
 from spacy_xner.rounds import add_student
+from spacy_xner.safety import read_metadata
 from spacy_xner.training.development import write_development
 from spacy_xner.training.run import train_pipeline
 
@@ -37,7 +39,7 @@ def describe(pipeline: Path, *, sources: str, targets: str, **made: Any) -> None
 def how_made(silver: Path) -> dict[str, Any]:
     """How the ensemble was heard that made the silver annotations."""
     manifest = silver / "manifest.json"
-    found = srsly.read_json(manifest) if manifest.is_file() else {}
+    found = read_metadata(manifest) if manifest.is_file() else {}
     return {key: found[key] for key in ("weights", "top", "pool", "aggregate") if key in found}
 
 
@@ -109,10 +111,11 @@ def student(
                 weigh(labels / target, weighed / target, path, k=neighbours, seed=seed, force=True)
         # Each student is a fresh one: it starts from the encoder, not from the student before it.
         now = {**overrides, "paths.train": str(weighed)}
-        if train_pipeline(config, folder, overrides=now, against=tests, **how):
-            made = {**how_made(silver), **settings, "neighbours": neighbours, "rounds": number}
-            made["share"] = share if number > 1 else 0.0
-            describe(folder / "model-last", sources=sources, targets=targets, **made)
+        made = {**how_made(silver), **settings, "neighbours": neighbours, "rounds": number}
+        made["share"] = share if number > 1 else 0.0
+        # Not afterwards: a run that ends in between would count as done.
+        finish = partial(describe, sources=sources, targets=targets, **made)
+        if train_pipeline(config, folder, overrides=now, against=tests, finish=finish, **how):
             msg.good("Trained the student", folder / "model-last")
         else:
             msg.info("The student was trained from the same inputs: nothing to do")

@@ -14,6 +14,7 @@ from spacy_xner.cli._app import command
 from spacy_xner.encoders import encoder_path
 from spacy_xner.ensemble.build import EVALUATORS, trains_evaluator
 from spacy_xner.evaluation.temperature import set_temperature
+from spacy_xner.locks import lock_folder
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -69,7 +70,6 @@ def teachers(
         ]
         if calibrate == "true":
             steps.append(["calibrate", str(model), str(dev), "--gpu-id", str(gpu_id)])
-        output.mkdir(parents=True, exist_ok=True)
         log = output / f"{language}.log"
         code = 0
         with log.open("w", encoding="utf8") as stream:
@@ -92,7 +92,8 @@ def teachers(
             msg.good(f"Teacher '{language}'", output / language)
         return language, code
 
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    # Each training has a lock of its own; this one is for the logs and temperatures.
+    with lock_folder(output), ThreadPoolExecutor(max_workers=jobs) as pool:
         results = list(pool.map(run, sources.split()))
     if any(code for _, code in results):
         sys.exit(1)

@@ -7,7 +7,7 @@ each teacher is; the votes are the span groups that `teacher_ensemble` keeps.
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from .ensemble.confusion import ABSTAIN, gather, reliability, vote_shares
 from .ensemble.sequence import fit_sequence, sequence_posteriors
 from .ensemble.votes import Votes, split
 from .errors import Errors, XnerError
+from .jobs.shard import Entry
 from .rewrite import input_files, rewrite
 from .shards import read_docs
 from .silver import SPANS_KEY, has_silver, read_silver, set_hard_reading, write_silver
@@ -273,7 +274,7 @@ def aggregate(
     top: int = 10,
     threshold: float = 0.5,
     force: bool = False,
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
+) -> tuple[list[Entry], dict[str, float]]:
     """Read silver shards with votes, aggregate, and write one new shard for each, and a manifest.
 
     The new documents differ in the distribution, the entities, and the teachers' weights: each
@@ -284,7 +285,7 @@ def aggregate(
     method, top: See `aggregate_votes`.
     threshold (float): Entities and tokens below this probability are marked missing in `doc.ents`.
     force (bool): Replace what another run has left in the folder.
-    RETURNS: One entry a shard: "file", "texts", "docs", "sha256"; and the reliability by teacher.
+    RETURNS: One entry a shard, and the reliability by teacher.
     RAISES (XnerError): As `read_votes` and `aggregate_votes`; X433 if the output is the input's
         folder, X411 if it holds shards of another run, X308 for a bad threshold.
     """

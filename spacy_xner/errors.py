@@ -2,7 +2,7 @@
 
 Numbers are stable, so that a message can be searched for. Ranges: X0 labels, decoding and silver;
 X1 encoders; X2 corpora and assets; X3 trainable components and training; X4 teachers and the
-ensemble; X5 evaluation; X6 the command line.
+ensemble; X5 evaluation; X6 the command line; X7 safety, locks and checksums.
 """
 
 from collections.abc import Iterator
@@ -20,6 +20,10 @@ from .messages.training import TrainingMessages
 
 class XnerError(ValueError):
     """An error that the user can act on. The command line prints it without a traceback."""
+
+
+class TooManyFailuresError(XnerError):
+    """A run was stopped since too many texts failed; the command line exits with 3."""
 
 
 def reason(err: Exception) -> str:

@@ -18,6 +18,7 @@ from spacy.vocab import Vocab
 from .encoders.words import WordFeatures, load_word_features
 from .errors import Errors, XnerError
 from .hashing import hash_folder
+from .jobs.shard import Entry
 from .rewrite import input_files, rewrite
 from .shards import read_docs
 from .silver import has_silver, read_silver, write_silver
@@ -164,7 +165,7 @@ def weigh(
     limit: int = 50_000,
     seed: int = 0,
     force: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[Entry]:
     """Multiply the token weights of silver shards by neighbour weights, and write new shards.
 
     source (Path): A .spacy file or a folder; all of it is one corpus, so give one language.
@@ -173,7 +174,7 @@ def weigh(
     k, limit, seed: See `corpus_weights`.
     num_hidden_layers (int): See `load_word_features`.
     force (bool): Replace what another run has left in the folder.
-    RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
+    RETURNS (List[Entry]): One entry a shard.
     RAISES (XnerError): X308 for a bad setting, X005 if a document has no silver annotations, and
         what `rewrite` and `load_word_features` raise.
     """

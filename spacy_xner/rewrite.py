@@ -9,10 +9,13 @@ from typing import Any
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from .annotate import resume, write_manifest
 from .errors import Errors, XnerError
 from .hashing import hash_file
-from .shards import read_docs, spacy_files, write_docs
+from .jobs.manifest import Manifest, append_entry, in_order, write_manifest
+from .jobs.run import resume
+from .jobs.shard import Entry, write_shard
+from .locks import lock_folder
+from .shards import read_docs, spacy_files
 
 
 def input_files(source: Path, output: Path) -> list[Path]:
@@ -39,8 +42,8 @@ def rewrite(
     *,
     settings: Mapping[str, Any],
     force: bool = False,
-) -> list[dict[str, Any]]:
-    """Change documents and write one new shard for each file, and a manifest after each.
+) -> list[Entry]:
+    """Change documents and write one new shard for each file, each recorded in the manifest.
 
     A run with the same settings and input goes on after its last whole shard; `change` is not
     called for what is there already.
@@ -51,23 +54,30 @@ def rewrite(
         how many documents came before them.
     settings (Mapping[str, Any]): What else decides what the shards hold; JSON-able.
     force (bool): Replace what another run has left in the folder.
-    RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
-    RAISES (XnerError): As `input_files`; X411 if the folder holds shards of another run.
+    RETURNS (List[Entry]): One entry a shard.
+    RAISES (XnerError): As `input_files`; X411 if the folder holds shards of another run, X701 if
+        another process writes to it.
     """
     files = input_files(source, output)
     read = [[file.name, hash_file(file, algorithm="sha256")] for file in files]
-    text = json.dumps({**settings, "files": read}, sort_keys=True)
-    key = hashlib.sha256(text.encode()).hexdigest()
-    output.mkdir(parents=True, exist_ok=True)
-    shards = resume(output, key, force)
-    write_manifest(output, key, shards)
-    done = sum(shard["docs"] for shard in shards)
-    for number, file in enumerate(files[len(shards) :], start=len(shards)):
-        docs = list(read_docs(file, Vocab()))
-        change(docs, done)
-        name = f"part-{number:05d}.spacy"
-        counts = {"texts": len(docs), "docs": len(docs)}
-        shards.append({"file": name, **counts, "sha256": write_docs(output / name, docs)})
-        write_manifest(output, key, shards)
-        done += len(docs)
-    return shards
+    parts = {name: _digest(part) for name, part in {"settings": settings, "input": read}.items()}
+    key = _digest(parts)
+    with lock_folder(output):
+        entries = resume(output, key, parts, force=force)
+        write_manifest(output, Manifest(key, parts, entries))
+        before = 0
+        for number, (file, (_, digest)) in enumerate(zip(files, read, strict=True)):
+            if number not in entries:
+                docs = list(read_docs(file, Vocab()))
+                change(docs, before)
+                entry = write_shard(docs, [], output, index=number, sha256=digest, key=key)
+                append_entry(output, entry)
+                entries[number] = entry
+            before += entries[number]["docs"]
+        done = Manifest(key, parts, entries, finished=True)
+        write_manifest(output, done)
+    return in_order(done)
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

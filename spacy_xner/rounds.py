@@ -15,6 +15,7 @@ from spacy.tokens import Doc
 from .decode import decode
 from .errors import Errors, XnerError
 from .hashing import hash_folder
+from .jobs.shard import Entry
 from .labels import projection
 from .rewrite import input_files, rewrite
 from .silver import Silver, read_silver, set_hard_reading, write_silver
@@ -48,7 +49,7 @@ def add_student(
     share: float = 0.5,
     threshold: float = 0.5,
     force: bool = False,
-) -> list[dict[str, Any]]:
+) -> list[Entry]:
     """Mix the student's distributions into silver shards, and write new shards.
 
     Votes and token weights stay as they are; entities are read anew.
@@ -59,7 +60,7 @@ def add_student(
     share (float): The student's share of the mixture.
     threshold (float): Entities and tokens below this probability are marked missing in `doc.ents`.
     force (bool): Replace what another run has left in the folder.
-    RETURNS (List[Dict[str, Any]]): One entry a shard: "file", "texts", "docs", "sha256".
+    RETURNS (List[Entry]): One entry a shard.
     RAISES (XnerError): X308 for a number out of range, X601 if there is no student, X401 or X408 if
         it cannot be used, X438 if it lacks a label, and what `rewrite` and `read_silver` raise.
     """

@@ -7,8 +7,15 @@ from pathlib import Path
 
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
+from srsly.msgpack import msgpack_decoders, msgpack_encoders
 
 from .errors import Errors, XnerError
+
+# srsly looks through all registered functions and all entry points whenever it packs or unpacks
+# anything, several times a document: three quarters of the time that a DocBin takes. They do not
+# change while a process runs, and are remembered here.
+for _registry in (msgpack_encoders, msgpack_decoders):
+    _registry.get_all = _registry.get_all().copy
 
 
 def write_bytes(path: Path, data: bytes) -> str:
@@ -29,6 +36,21 @@ def write_bytes(path: Path, data: bytes) -> str:
     finally:
         temporary.unlink(missing_ok=True)
     return hashlib.sha256(data).hexdigest()
+
+
+def write_content(folder: Path, name: str, data: bytes) -> tuple[str, str]:
+    """Write a file that is named by its content; the same content gets the same name.
+
+    folder (Path): Must exist.
+    name (str): With "{digest}" for the SHA-256 of the contents, e.g. "part-{digest:.12}.spacy".
+    data (bytes): The contents.
+    RETURNS (Tuple[str, str]): The file's name and the SHA-256, hexadecimal.
+    RAISES (OSError): See `write_bytes`.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    found = name.format(digest=digest)
+    write_bytes(folder / found, data)
+    return found, digest
 
 
 def write_docs(path: Path, docs: Iterable[Doc]) -> str:

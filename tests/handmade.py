@@ -211,3 +211,9 @@ def span_teacher(path: str, **settings) -> dict:
 
 def xner_teacher(path: str, **settings) -> dict:
     return {"@misc": "spacy-xner.XnerTeacher.v1", "path": path, **settings}
+
+
+def shard(folder: Path, number: int) -> Path:
+    """A shard by its position; the rest of its name is its content."""
+    (found,) = folder.glob(f"part-{number:06d}-*.spacy")
+    return found

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import HandTeacher
+from handmade import HandTeacher, shard
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 from synthetic import corpus, f1, teacher
@@ -25,6 +25,7 @@ from spacy_xner.ensemble.pooling import linear_pool
 from spacy_xner.ensemble.weights import make_uniform_weights
 from spacy_xner.errors import XnerError
 from spacy_xner.inspect import describe
+from spacy_xner.jobs.manifest import in_order, read_manifest
 from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.silver import Silver, read_silver, write_silver
 
@@ -216,8 +217,7 @@ def test_new_shards(tmp_path, shards, method):
     folder, docs, answers = shards
     parts, reliability = aggregate(folder, tmp_path / "new", method=method)
     assert [part["docs"] for part in parts] == [80, 80]
-    manifest = json.loads((tmp_path / "new" / "manifest.json").read_text())
-    assert manifest["shards"] == parts
+    assert in_order(read_manifest(tmp_path / "new")) == parts
     found = list(read_docs(tmp_path / "new", Vocab()))
     assert [doc.user_data["id"] for doc in found] == [f"text:{d}" for d in range(160)]
     expected = np.array(list(reliability.values())) / sum(reliability.values())
@@ -240,10 +240,11 @@ def test_the_same_shards_twice_and_a_repaired_one(tmp_path, small):
     first, _ = aggregate(small, tmp_path / "a")
     second, _ = aggregate(small, tmp_path / "b")
     assert first == second
-    (tmp_path / "a" / "part-00001.spacy").write_bytes(b"damaged")
+    shard(tmp_path / "a", 1).write_bytes(b"damaged")
     assert aggregate(small, tmp_path / "a")[0] == first
-    for name in ("part-00000.spacy", "part-00001.spacy"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    for number in (0, 1):
+        left, right = (shard(tmp_path / name, number) for name in "ab")
+        assert (left.name, left.read_bytes()) == (right.name, right.read_bytes())
 
 
 def test_a_file_is_a_corpus(tmp_path, small):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from handmade import evaluator_pipeline, xner_pipeline
+from handmade import evaluator_pipeline, shard, xner_pipeline
 from typer.testing import CliRunner
 
 from spacy_xner.annotate import find_ensemble
@@ -87,7 +87,7 @@ def test_no_target_hears_its_own_teacher(world, monkeypatch):
 
 def test_an_aggregator_takes_the_place_of_the_pool(world):
     annotate(world, "--weights", "uniform", "--pool", "linear", "--aggregate", "bea")
-    assert (world / "silver-pooled" / "sw" / "part-00000.spacy").is_file()
+    assert shard(world / "silver-pooled" / "sw", 0).is_file()
     assert sum(heard(world, "sw").values()) == pytest.approx(1.0)
     manifest = json.loads((world / "silver" / "manifest.json").read_text("utf8"))
     assert manifest["aggregate"] == "bea"

@@ -15,9 +15,12 @@ def hold(path, ready, stop):
 
 
 def test_one_writer_at_a_time(tmp_path):
-    with lock_folder(tmp_path / "new"), pytest.raises(XnerError, match=r"X701.*another process"):
-        with lock_folder(tmp_path / "new"):
-            pass
+    with (
+        lock_folder(tmp_path / "new"),
+        pytest.raises(XnerError, match=r"X701.*another process"),
+        lock_folder(tmp_path / "new"),
+    ):
+        pass
     with lock_folder(tmp_path / "new"):
         pass
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from handmade import shard
 from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
@@ -210,7 +211,7 @@ def test_what_is_there_is_not_computed_again(world, tmp_path, monkeypatch):
         assert weigh(world / "silver", tmp_path / "new", world / "encoder", k=5) == first
         with pytest.raises(XnerError, match="X411"):
             weigh(world / "silver", tmp_path / "new", world / "encoder", k=6)
-    (tmp_path / "new" / "part-00001.spacy").unlink()
+    shard(tmp_path / "new", 1).unlink()
     assert weigh(world / "silver", tmp_path / "new", world / "encoder", k=5) == first
 
 

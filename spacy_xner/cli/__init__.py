@@ -22,6 +22,7 @@ COMMANDS = (
     "peers",
     "similarity",
     "train",
+    "verify",
     "weights",
 )
 for _name in COMMANDS:

@@ -31,11 +31,16 @@ def load_pipeline(name_or_path: str | Path) -> "Language":
 
     name_or_path (Union[str, Path]): Folder or package name.
     RETURNS (Language): The pipeline.
-    RAISES (XnerError): X603 if there is none, X604 if it cannot be loaded.
+    RAISES (XnerError): X603 if there is none, X604 if it cannot be loaded, and what
+        `safety.check_pipeline` raises for a folder. A package may run code: it is installed.
     """
     import spacy
 
+    from ..safety import check_pipeline
+
     try:
+        if Path(name_or_path).is_dir():
+            check_pipeline(Path(name_or_path))
         return spacy.load(name_or_path)
     except XnerError:
         raise

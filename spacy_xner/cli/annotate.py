@@ -1,68 +1,115 @@
 """`xner annotate` and `xner inspect`: make silver annotations, and look at them."""
 
-from itertools import islice
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from wasabi import msg
 
+from ..errors import Errors, TooManyFailuresError, XnerError
 from ._app import command
 from ._util import load_pipeline, setup_gpu, write_json
+
+# Exit codes beside 0 (done), 1 (an error that the message explains) and 2 (wrong usage). A signal
+# gives 128 and its number, as in a shell: 130 for Ctrl-C, 143 for SIGTERM.
+TOO_MANY_FAILURES = 3
 
 
 @command("annotate")
 def annotate_command(
     model: Annotated[str, typer.Argument(help="Pipeline with a teacher_ensemble.")],
-    source: Annotated[Path, typer.Argument(help=".txt, .jsonl or .spacy file, or a folder.")],
+    source: Annotated[
+        Path,
+        typer.Argument(help="Folder, or .txt, .jsonl (also .gz, .zst), .spacy, .parquet; - reads."),
+    ],
     output: Annotated[Path, typer.Argument(help="Folder for the .spacy shards.")],
     tokenised: Annotated[
         bool, typer.Option("--tokenised", help="White space separates the tokens.")
     ] = False,
+    stdin_format: Annotated[
+        Literal["txt", "jsonl"], typer.Option(help="What standard input holds.")
+    ] = "txt",
     against: Annotated[
         list[Path] | None,
         typer.Option(help="Evaluation sets that the text must not contain; may be repeated."),
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many texts, 0 for all.")] = 0,
-    shard_size: Annotated[int, typer.Option(min=1, help="Documents a shard.")] = 2000,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out texts that cannot be used, and count.")
-    ] = False,
+    shard_size: Annotated[int, typer.Option(min=1, help="Texts a shard.")] = 2000,
+    max_failures: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Stop where a larger share of texts fails.")
+    ] = 0.01,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="This machine, or Ray Data.")
+    ] = "local",
+    workers: Annotated[int, typer.Option(min=1, help="Processes, or actors of Ray.")] = 1,
+    address: Annotated[str, typer.Option(help="Of a Ray cluster; else Ray starts here.")] = "",
     force: Annotated[
         bool, typer.Option("--force", "-F", help="Replace the shards of another run.")
     ] = False,
+    mix: Annotated[
+        bool, typer.Option("--mix", help="Keep the shards of another run, annotate the rest.")
+    ] = False,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
-    """Annotate raw text with the ensemble; an interrupted run goes on where it stopped."""
-    from tqdm import tqdm
+    """Annotate raw text with the ensemble; an interrupted run goes on where it stopped.
 
-    from ..annotate import annotate, find_ensemble, run_key
-    from ..corpora.columns import Report
-    from ..corpora.docs import read_text
+    Exit codes: 0 done, 1 an error, 2 wrong usage, 3 too many texts failed, 130 Ctrl-C, 143 SIGTERM.
+    """
+    from ..annotate import find_ensemble, run_key, run_parts
     from ..corpora.leakage import check_leakage
+    from ..corpora.raw_text import STDIN, TextSource, read_text
+    from ..jobs.local import in_process, in_processes
+    from ..jobs.progress import Progress, open_log
+    from ..jobs.ray_engine import with_ray
+    from ..jobs.run import Engine, run_job
+    from ..jobs.signals import Stopped, stop_on_signals
     from ..teachers.faults import tell_faults
 
-    report = Report()
-    texts = read_text(source, tokenised=tokenised, skip_bad=skip_bad, report=report)
-    records = list(islice(texts, limit or None))
+    if source == STDIN and (against or engine == "ray"):
+        option = "--engine ray" if engine == "ray" else "--against"
+        raise XnerError(Errors.X462.format(option=option))
+    opened: dict[str, Any] = {"tokenised": tokenised, "stdin_format": stdin_format}
+    texts = TextSource(source, **opened)
     if against:
         evaluation = (record.text for path in against for record in read_text(path))
-        check_leakage((record.text for record in records), evaluation)
+        check_leakage((item.text or "" for _, item in texts.items()), evaluation)
     setup_gpu(gpu_id)
     nlp = load_pipeline(model)
-    pipe = find_ensemble(nlp)
-    pipe.load()
     settings = {"tokenised": tokenised, "limit": limit, "shard_size": shard_size}
-    key = run_key(nlp, source, **settings, skip_bad=skip_bad)
-    with tqdm(total=len(records), unit="doc", desc=str(source), disable=None) as bar:
-        shards = annotate(
-            nlp, records, output, key=key, shard_size=shard_size, force=force, progress=bar.update
-        )
-    if report.skipped_lines:
-        msg.warn(f"Left out {report.skipped_lines} texts that cannot be used")
-    if faults := tell_faults(pipe.teachers):
+    parts = run_parts(nlp, source, **settings)
+    job: dict[str, Any] = {"key": run_key(parts), "max_failures": max_failures}
+    how: dict[str, Any] = {"force": force, "mix": mix, "limit": limit, "shard_size": shard_size}
+    try:
+        with (
+            stop_on_signals(),
+            open_log(output) as log,
+            Progress(log, share=texts.read_share, title=str(source)) as progress,
+        ):
+            run: Engine
+            if engine == "ray":
+                found = {"path": source.resolve(), **opened}
+                run = with_ray(model, output, found, workers=workers, address=address, **job)
+            elif workers > 1:
+                run = in_processes(model, output, workers=workers, gpu_id=gpu_id, **job)
+            else:
+                find_ensemble(nlp).load()
+                run = in_process(nlp, output, **job)
+            with progress.run(**job, engine=engine, workers=workers):
+                entries = run_job(
+                    texts.items(), output, run, parts=parts, watcher=progress, **how, **job
+                )
+    except Stopped as stop:
+        msg.warn(f"Stopped by {stop}: what is done stays, the same command goes on from there")
+        sys.exit(128 + stop.signum)
+    except TooManyFailuresError as err:
+        msg.fail(str(err))
+        sys.exit(TOO_MANY_FAILURES)
+    if faults := tell_faults(find_ensemble(nlp).teachers):
         msg.warn(f"Left out answers of {faults}")
-    msg.good(f"{sum(s['docs'] for s in shards)} documents in {len(shards)} shards", output)
+    if failed := sum(entry["failed"] for entry in entries):
+        msg.warn(f"Left out {failed} texts that failed", output / "dead-letters")
+    msg.good(f"{sum(e['docs'] for e in entries)} documents in {len(entries)} shards", output)
 
 
 @command("inspect")

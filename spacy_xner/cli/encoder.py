@@ -72,7 +72,7 @@ def trim(
 
 
 def _read(paths: Iterable[Path]) -> Iterator[str]:
-    from ..corpora.docs import read_text
+    from ..corpora.raw_text import read_text
 
     return (record.text for path in paths for record in read_text(path))
 

@@ -1,6 +1,5 @@
 """`xner ensemble`: teachers in, an annotating pipeline out."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, XnerError
+from ..safety import read_metadata
 from ._app import command
 
 Teachers = Annotated[list[str] | None, typer.Option("--teacher", "-t", help="name=path, repeated.")]
@@ -65,7 +65,7 @@ def ensemble_command(
         cache=cache,
     )
     save_ensemble(nlp, output)
-    names = json.loads((output / "teacher_ensemble" / "ensemble.json").read_text("utf8"))
+    names = read_metadata(output / "teacher_ensemble" / "ensemble.json")
     msg.good(f"Saved an ensemble of {', '.join(names['teachers'])}", output)
 
 

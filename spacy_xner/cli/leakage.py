@@ -24,8 +24,8 @@ def leakage(
     ] = None,
 ) -> None:
     """Compare text with evaluation sets: exits with 1 and names the first matches, if any."""
-    from ..corpora.docs import read_text
     from ..corpora.leakage import find_leaks, leakage_error
+    from ..corpora.raw_text import read_text
     from ..shards import write_bytes
 
     texts = [record.text for path in text for record in read_text(path)]
@@ -44,7 +44,7 @@ def leakage(
 
 def _evaluation(paths: list[Path], format: str) -> Iterator[str]:
     from ..corpora.columns import read_sentences
-    from ..corpora.docs import read_text
+    from ..corpora.raw_text import read_text
 
     for path in paths:
         if format:

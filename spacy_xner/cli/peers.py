@@ -30,9 +30,10 @@ def peers(
     A guest is worth hearing if it agrees with the others at least as well as they do with each
     other. No label is read.
     """
-    from ..annotate import find_ensemble, to_docs
-    from ..corpora.docs import read_text
+    from ..annotate import find_ensemble
+    from ..corpora.raw_text import read_text
     from ..evaluation.peers import judge
+    from ..jobs.texts import to_docs
 
     setup_gpu(gpu_id)
     nlp = load_pipeline(model)

@@ -160,7 +160,7 @@ def _samples(options: list[str], limit: int, seed: int) -> dict[str, list[str]]:
 
     RAISES (XnerError): X420 for another form or a name that comes twice, X427 for an empty text.
     """
-    from ..corpora.docs import read_text
+    from ..corpora.raw_text import read_text
 
     found: dict[str, list[str]] = {}
     for option in options:

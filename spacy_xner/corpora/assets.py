@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import srsly
 
 from ..errors import Errors, XnerError
+from ..hashing import hash_file
+from ..safety import read_limited, read_metadata
 
 BENCHMARK = "assets/masakhaner/"
 _URL = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/(?P<name>[^/]+)/[^/]+/(?P<path>.+)")
@@ -32,23 +34,25 @@ class Asset(NamedTuple):
         return f"raw/{match['name']}/{match['path']}" if match else self.dest[len(BENCHMARK) :]
 
 
-def read_assets(project: Path) -> list[Asset]:
-    """Read the benchmark's assets from project.yml, i.e. those below assets/masakhaner/.
+def read_assets(project: Path, *, below: str = BENCHMARK) -> list[Asset]:
+    """Read assets from project.yml.
 
     project (Path): The project folder.
+    below (str): Only those whose place begins so; by default those of the public benchmark.
     RETURNS (List[Asset]): In the order of the file.
-    RAISES (XnerError): X213 if the file cannot be read, X210 if a destination leaves the project.
+    RAISES (XnerError): X213 if the file cannot be read, X210 if a destination leaves the project,
+        X702 if the file is too large.
     """
     path = project / "project.yml"
     try:
-        entries = srsly.read_yaml(path).get("assets") or []
+        entries = srsly.yaml_loads(read_limited(path).decode("utf8")).get("assets") or []
         for dest in (entry["dest"] for entry in entries):
             if not (project / dest).resolve().is_relative_to(project.resolve()):
                 raise XnerError(Errors.X210.format(dest=dest))
         return [
             Asset(entry["dest"], entry["checksum"].lower(), entry.get("url") or "")
             for entry in entries
-            if entry["dest"].startswith(BENCHMARK)
+            if entry["dest"].startswith(below)
         ]
     except XnerError:
         raise
@@ -60,12 +64,15 @@ def read_sources(path: Path) -> dict[str, dict[str, str]]:
     """Read a catalogue: language to "format", "labels" and the paths of its files.
 
     path (Path): E.g. assets/masakhaner.json.
-    RAISES (XnerError): X601 if there is no such file, X218 if it holds something else.
+    RAISES (XnerError): X601 if there is no such file, X218 if it holds something else, X702 if
+        it is too large.
     """
     if not path.is_file():
         raise XnerError(Errors.X601.format(path=path))
     try:
-        found: Any = srsly.read_json(path)
+        found: Any = read_metadata(path)
+    except XnerError:
+        raise
     except ValueError as err:
         raise XnerError(Errors.X218.format(path=path, reason=err)) from err
     entries = list(found.values()) if isinstance(found, dict) else [None]
@@ -140,6 +147,24 @@ def fetch_assets(
         examples = ", ".join(missing[:3])
         raise XnerError(Errors.X211.format(count=len(missing), examples=examples))
     return kept, copied
+
+
+def check_assets(project: Path, assets: Iterable[Asset]) -> list[str]:
+    """Check all assets, and read on where one is wrong.
+
+    project (Path): The project folder.
+    assets (Iterable[Asset]): See `read_assets`. One without a public address may be missing.
+    RETURNS (List[str]): A line for each file that is missing or has another md5.
+    """
+    problems = []
+    for asset in assets:
+        path = project / asset.dest
+        if not path.is_file():
+            if asset.url:
+                problems.append(f"{path} is missing, expected the md5 {asset.checksum}")
+        elif (found := hash_file(path)) != asset.checksum:
+            problems.append(f"{path} has the md5 {found}, expected {asset.checksum}")
+    return problems
 
 
 def _checked(path: Path, checksum: str) -> bytes:

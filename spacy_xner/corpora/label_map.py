@@ -1,9 +1,9 @@
 """Label maps as data files."""
 
-import json
 from pathlib import Path
 
 from ..errors import Errors, XnerError
+from ..safety import read_metadata
 
 
 def read_label_map(path: Path) -> dict[str, str]:
@@ -13,10 +13,12 @@ def read_label_map(path: Path) -> dict[str, str]:
 
     path (Path): The JSON file.
     RETURNS (Dict[str, str]): The map.
-    RAISES (XnerError): X204 if the file is not such an object.
+    RAISES (XnerError): X204 if the file is not such an object, X702 if it is too large.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = read_metadata(path)
+    except XnerError:
+        raise
     except ValueError as err:
         raise XnerError(Errors.X204.format(path=path, reason=err)) from err
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):

@@ -14,9 +14,10 @@ from typing import Any
 from ..errors import Errors, XnerError
 from ..shards import write_bytes
 from .columns import Sentence, read_sentences
-from .docs import SUFFIXES, RawText, read_text, to_docbin
+from .docs import to_docbin
 from .label_map import read_label_map
 from .leakage import find_leaks, leakage_error
+from .raw_text import FORMATS, RawText, read_text
 
 Catalogue = Mapping[str, Mapping[str, Any]]
 
@@ -84,7 +85,7 @@ def prepare_target(
     RAISES (XnerError): X216 if there is no text, X206 if the user's own text leaks.
     """
     entry = catalogue.get(language, {})
-    own = [assets / f"{language}{suffix}" for suffix in SUFFIXES]
+    own = [assets / f"{language}{suffix}" for suffix in FORMATS]
     own = [path for path in own if path.is_file()]
     records = list(read_text(own[0]) if own else _public_text(catalogue, language, assets))
     total, leaks = find_leaks((record.text for record in records), evaluation)
@@ -140,5 +141,5 @@ def _write(path: Path, sentences: Sequence[Sentence]) -> None:
 
 
 def _to_json(record: RawText) -> dict[str, Any]:
-    data: dict[str, Any] = {"id": record.id, "text": record.text}
+    data: dict[str, Any] = {**(record.meta or {}), "id": record.id, "text": record.text}
     return {**data, "tokens": record.words} if record.words else data

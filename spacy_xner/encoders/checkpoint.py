@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Errors, XnerError
+from ..safety import read_metadata
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MANIFEST = "xner.json"
+# How transformers reads a checkpoint: from the disk, and without code that lies beside the weights.
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 REQUIRED = ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
 
 
@@ -39,7 +42,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not all((folder / name).is_file() for name in REQUIRED):
         return None
     try:
-        return Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf8")))
+        return Manifest(**read_metadata(folder / MANIFEST))
     except (OSError, ValueError, TypeError):
         return None
 

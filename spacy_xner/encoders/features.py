@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors, XnerError, reason
+from .checkpoint import LOCAL
 
 Features = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts -> array of shape (texts, width)."""
@@ -131,7 +132,7 @@ def load_checkpoint(encoder: Path, num_hidden_layers: int) -> tuple[Any, Any]:
         raise XnerError(Errors.X426) from err
     try:
         model = _load_model(AutoModel, encoder, num_hidden_layers)
-        tokenizer = AutoTokenizer.from_pretrained(encoder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(encoder, **LOCAL)
         if not tokenizer.is_fast:
             raise ValueError("its tokenizer is not a fast one")
     except Exception as err:  # safetensors and tokenizers each raise their own on damaged data
@@ -144,12 +145,12 @@ def _load_model(AutoModel: Any, encoder: Path, num_hidden_layers: int) -> Any:
     from transformers import AutoConfig
     from transformers.utils import logging
 
-    config = AutoConfig.from_pretrained(encoder, local_files_only=True)
+    config = AutoConfig.from_pretrained(encoder, **LOCAL)
     # More layers than the checkpoint has would be drawn at random.
     config.num_hidden_layers = min(num_hidden_layers, config.num_hidden_layers)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        return AutoModel.from_pretrained(encoder, config=config, local_files_only=True)
+        return AutoModel.from_pretrained(encoder, config=config, use_safetensors=True, **LOCAL)
     finally:
         logging.set_verbosity(verbosity)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import Errors, XnerError
 from ..hashing import hash_folder
-from .checkpoint import Manifest, TextDigest, new_folder, save_tokenizer
+from .checkpoint import LOCAL, Manifest, TextDigest, new_folder, save_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -116,14 +116,14 @@ def trim_checkpoint(
         if not (source / name).is_file():
             raise XnerError(Errors.X108.format(path=source, reason=f"it has no {name}"))
     with new_folder(output) as folder:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(source, **LOCAL)
         check_unigram(tokenizer.backend_tokenizer, source)
         digest = TextDigest()
         kept = needed_pieces(tokenizer.backend_tokenizer, digest.watch(texts), least=least)
         save_tokenizer(trim_tokenizer(tokenizer.backend_tokenizer, kept), folder, like=tokenizer)
         try:
             model, report = AutoModel.from_pretrained(
-                source, local_files_only=True, output_loading_info=True
+                source, use_safetensors=True, output_loading_info=True, **LOCAL
             )
         except (OSError, ValueError) as err:
             raise XnerError(Errors.X108.format(path=source, reason=err)) from err

@@ -6,13 +6,13 @@ The numbers are not negative. What else stands there depends on the command; wei
 check it themselves. The `weights` of a target are also what `spacy-xner.FixedWeights.v1` takes.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from ..errors import Errors, XnerError, reason
+from ..safety import read_metadata
 
 VERSION = 1
 
@@ -30,12 +30,13 @@ def read_weights(
     check (Optional[Callable[[Dict[str, Any]], None]]): Raises a ValueError, KeyError or TypeError
         for a file that lacks what its reader needs besides.
     RETURNS (Dict[str, Any]): All that it holds.
-    RAISES (XnerError): X601 if there is no such file, X421 if it is something else.
+    RAISES (XnerError): X601 if there is no such file, X421 if it is something else, X702 if it is
+        too large.
     """
     if not path.is_file():
         raise XnerError(Errors.X601.format(path=path))
     try:
-        data: dict[str, Any] = json.loads(path.read_text("utf8"))
+        data: dict[str, Any] = read_metadata(path)
         if data["version"] != VERSION:
             raise ValueError(f"version {data['version']}, not {VERSION}")
         for entry in data["targets"].values():
@@ -43,6 +44,8 @@ def read_weights(
                 raise ValueError("weights below 0, or not finite")
         if check:
             check(data)
+    except XnerError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as err:
         details = {"path": path, "reason": reason(err), "command": command}
         raise XnerError(Errors.X421.format(**details)) from err

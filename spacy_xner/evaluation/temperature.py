@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config
 
+from ..checksums import update_sum
 from ..errors import Errors, XnerError, config_errors
 from ..labels import iob2_tags
 from ..ml.losses import soft_cross_entropy, softmax
@@ -165,7 +166,7 @@ def temperature_of(teacher: Teacher, docs: Sequence[Doc]) -> float:
 def set_temperature(folder: Path, temperature: float) -> bool:
     """Write the temperature of a saved pipeline's last `xner` into its config, and nothing else.
 
-    The config is replaced in one step; weights are not touched.
+    The config is replaced in one step, and then its checksum; weights are not touched.
 
     folder (Path): A saved pipeline.
     temperature (float): Above 0.
@@ -184,7 +185,9 @@ def set_temperature(folder: Path, temperature: float) -> bool:
         raise XnerError(Errors.X506.format(found=names))
     settings = components[found[-1]]
     if np.isclose(settings.get("temperature", 1.0), temperature, rtol=SAME, atol=0.0):
+        update_sum(folder, path.name)  # a run that ended between the two steps left the old one
         return False
     settings["temperature"] = temperature
     write_bytes(path, config.to_bytes())
+    update_sum(folder, path.name)
     return True

@@ -27,7 +27,10 @@ class BasicMessages:
         "Cannot read '{path}' as a .spacy file ({reason}). It is truncated or not a DocBin: "
         "write it again."
     )
-    X007 = "Found no .spacy, .txt or .jsonl file in '{path}', expected at least one."
+    X007 = (
+        "Found no .spacy, .txt, .jsonl or .parquet file in '{path}', expected at least one (.txt "
+        "and .jsonl may end in .gz or .zst as well)."
+    )
 
     # X1: encoders
     X101 = (

@@ -19,9 +19,8 @@ class CorpusMessages:
         "or to an empty string."
     )
     X205 = (
-        "Found an unreadable text in '{path}', line {line} ({reason}). Expected UTF-8 text of at "
-        "most {limit} characters, or JSON with a 'text' or 'tokens'. Correct it, or leave such "
-        "lines out with --skip-bad."
+        "Found an unreadable text in '{path}': {item} ({reason}). Expected UTF-8 text of at most "
+        "{limit} characters, or JSON with a 'text' or 'tokens'. Correct it, or take it out."
     )
     X206 = (
         "Found {count} of {total} texts that contain a sentence of the evaluation sets, expected "
@@ -71,6 +70,11 @@ class CorpusMessages:
         "Found {found} both as a source and as a target, expected each language in one role: with "
         "its labels it is no target. Change 'sources' or 'targets', or leave each target out of "
         "its own sources with '--vars.leave_one_out true'."
+    )
+    X220 = "Cannot read '{path}' ({reason}). It is truncated or damaged: write it again."
+    X221 = (
+        "Cannot read '{path}' without the package '{package}'. Install it with "
+        "'pip install spacy-xner[formats]'."
     )
     X223 = (
         "Found no source but '{target}' itself to teach '{target}' (sources: '{found}'), expected "

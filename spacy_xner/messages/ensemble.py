@@ -46,9 +46,10 @@ class EnsembleMessages:
         "pipeline with 'xner ensemble'."
     )
     X411 = (
-        "Found {count} .spacy files of another run in '{path}' (other teachers, settings or "
-        "input), expected an empty folder or the same run. Choose another folder, or use --force, "
-        "which replaces shards named part-*.spacy and nothing else."
+        "Found {count} .spacy files of another run in '{path}' (changed: {changed}), expected an "
+        "empty folder or the same run. Choose another folder; or use --force, which replaces "
+        "shards named part-*.spacy and nothing else, or --mix, which keeps them and annotates the "
+        "rest."
     )
     X412 = (
         "Found '{found}', expected a teacher as name=path, each name once. Correct the --teacher "

@@ -114,7 +114,9 @@ class AdapterShim(PyTorchShim):
         )
         try:
             # Loaded as fast ones only: offsets of characters are what words are found by.
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True)
+            self.tokenizer = AutoTokenizer.from_pretrained(
+                folder, use_fast=True, trust_remote_code=False
+            )
             base = _load_base(folder, settings)
             base.config.use_cache = False  # keys and values that no next word will ask for
             wrong_mask = "" if settings.causal else find_wrong_mask(base.eval())
@@ -189,7 +191,9 @@ def _load_base(folder: Path, settings: AdapterSettings) -> Any:
             bnb_4bit_compute_dtype=how["torch_dtype"],
         )
     try:
-        return AutoModel.from_pretrained(folder, use_safetensors=True, **how)
+        return AutoModel.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, **how
+        )
     except (ImportError, RuntimeError) as err:
         if not settings.quantise:
             raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spacy.tokens import Doc
@@ -9,6 +10,7 @@ from thinc.api import Model, get_torch_default_device
 from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors, XnerError
+from ..safety import check_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,21 +45,26 @@ def build_transformer_encoder(
         nothing.
     RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width).
     RAISES (XnerError): X301 if spacy-transformers is not installed; when initialised or trained,
-        X310 if more layers are asked for than the model has, X302 if none is left to train.
+        X310 if more layers are asked for than the model has, X302 if none is left to train, X108 if
+        a local model has no safetensors; X703 for settings that run code of the model.
     """
+    check_settings([tokenizer_config, transformer_config], where=name)
     try:
         from spacy_transformers.architectures import transformer_tok2vec_v3
     except ImportError as err:
         raise XnerError(Errors.X301) from err
+    from .hf_shim import NO_CODE, make_safe
+
     encoder = transformer_tok2vec_v3(
         name,
         get_spans,
-        dict(tokenizer_config or {}),
+        {**(tokenizer_config or {}), **NO_CODE},
         _skip_empty(pooling),
-        transformer_config=dict(transformer_config or {}),
+        transformer_config={**(transformer_config or {}), **NO_CODE},
         # thinc's kind scales gradients, which is for GPUs only; `_forward` has the CPU's kind.
         mixed_precision=mixed_precision and get_torch_default_device().type == "cuda",
     )
+    make_safe(encoder)
     return Model(
         "transformer_encoder",
         _forward,
@@ -75,11 +82,18 @@ def build_transformer_encoder(
 
 
 def _check_layers(name: str, settings: dict[str, Any]) -> None:
-    """Refuse more layers than there are: transformers would make the missing ones up at random."""
+    """Refuse weights that are a pickle, and more layers than there are.
+
+    transformers would make the missing ones up at random.
+    """
     from transformers import AutoConfig
 
+    from .hf_shim import NO_CODE
+
+    if Path(name).is_dir() and not any(Path(name).glob("*.safetensors")):
+        raise XnerError(Errors.X108.format(path=name, reason="it has no weights as safetensors"))
     wanted = settings.get("num_hidden_layers", 0)
-    found = getattr(AutoConfig.from_pretrained(name), "num_hidden_layers", wanted)
+    found = getattr(AutoConfig.from_pretrained(name, **NO_CODE), "num_hidden_layers", wanted)
     if wanted > found:
         raise XnerError(Errors.X310.format(found=wanted, name=name, expected=found))
 

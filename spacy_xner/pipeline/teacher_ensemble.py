@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from ..ensemble.votes import Votes, fill_unheard, fill_untaught, leave_out_silen
 from ..ensemble.weights import Weights
 from ..errors import Errors, XnerError
 from ..labels import projection
+from ..safety import read_metadata
 from ..silver import SPANS_KEY, Silver, set_hard_reading, write_silver
 from ..spans import set_scored_spans
 from ..teachers.base import SimilarityTeacher, Teacher, abstains, evaluates
@@ -165,6 +167,19 @@ class TeacherEnsemble(Pipe):
             raise XnerError(Errors.X402.format(**details))
         return matrix, taught
 
+    @contextmanager
+    def memory_zone(self, mem: Any = None) -> Iterator[Any]:
+        """Free what the teachers' vocabularies learn inside the block; see `Language.memory_zone`.
+
+        mem (Optional[cymem.Pool]): Not used: each teacher has a pool of its own.
+        """
+        self.load()  # outside of all zones
+        with ExitStack() as stack:
+            for teacher in self.teachers.values():
+                if hasattr(teacher, "memory_zone"):
+                    stack.enter_context(teacher.memory_zone())
+            yield mem
+
     def __call__(self, doc: Doc) -> Doc:
         """Annotate one document in place."""
         return next(self.pipe([doc], batch_size=1), doc)
@@ -295,7 +310,7 @@ class TeacherEnsemble(Pipe):
     def from_disk(self, path: Path | str, *, exclude: Iterable[str] = ()) -> "TeacherEnsemble":
         """Remember which teachers the ensemble was saved with; they are checked when loaded."""
         folder = Path(path)
-        for name, entry in srsly.read_json(folder / SPECIFICATION)["teachers"].items():
+        for name, entry in read_metadata(folder / SPECIFICATION)["teachers"].items():
             self._saved_hashes[name] = _identity(entry)
             if name in self.teachers and "relative_path" in entry:
                 self.teachers[name].relocate(folder / entry["relative_path"])

@@ -8,6 +8,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -85,6 +86,10 @@ class CachedTeacher:
     def relocate(self, path: Path) -> None:
         """Tell the teacher."""
         self.teacher.relocate(path)
+
+    def memory_zone(self) -> AbstractContextManager[Any]:
+        """The teacher's own, if it has one."""
+        return getattr(self.teacher, "memory_zone", nullcontext)()
 
     def distributions(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
         """See `Teacher`; only documents without an answer are handed to the teacher.

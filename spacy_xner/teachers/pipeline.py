@@ -2,7 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..labels import iob2_tags
 from ..pipeline.find import find_evaluator, find_xner, run_before
+from ..safety import check_pipeline
 from ..spans import blank_copy
 from .base import abstains
 from .frequencies import sample_distributions, tag_columns
@@ -68,7 +70,8 @@ class PipelineTeacher(ABC):
     def load(self) -> None:
         """Load the pipeline; large parameters that another teacher already holds are shared.
 
-        RAISES (XnerError): X401 if it cannot be loaded, X408 if nothing in it sets entities.
+        RAISES (XnerError): X401 if it cannot be loaded, X408 if nothing in it sets entities, and
+            what `safety.check_pipeline` raises.
         """
         if self._nlp is not None:
             return
@@ -110,6 +113,20 @@ class PipelineTeacher(ABC):
         """Path, name, version, labels, and a SHA-256 over the files of the pipeline."""
         self.load()
         return dict(self._specification)
+
+    @contextmanager
+    def memory_zone(self) -> Iterator[None]:
+        """Free what the teacher's own vocabulary learns inside the block.
+
+        See `Language.memory_zone`.
+        """
+        with ExitStack() as stack:
+            for nlp in {id(x): x for x in (self._nlp, self._evaluating) if x is not None}.values():
+                if not getattr(
+                    nlp.vocab, "in_memory_zone", False
+                ):  # nor is it, where teachers share a pipeline
+                    stack.enter_context(nlp.memory_zone())
+            yield
 
     def distributions(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
         """Label distributions for the tokens of the given documents; see `Teacher`."""
@@ -166,6 +183,8 @@ class PipelineTeacher(ABC):
 
 def _load(path: str) -> Language:
     """Load a pipeline and share its large parameters."""
+    if Path(path).is_dir():
+        check_pipeline(Path(path))
     try:
         nlp = spacy.load(path)
     except Exception as err:  # msgpack, numpy and torch each raise their own on damaged data

@@ -26,6 +26,7 @@ from spacy.util import load_config
 from ..errors import Errors, XnerError, reason
 from ..hashing import hash_file, named_files
 from ..labels import iob2_tags
+from ..safety import check_pipeline
 from ..spans import blank_copy
 from .answers import missing_spans, named_spans
 from .faults import ABSTAINED, ERRORS, MALFORMED, NOT_IN_TEXT, REFUSALS, AnswerError, as_fault
@@ -130,6 +131,8 @@ class PromptedTeacher(SpanTeacher):
 
     def _assemble(self) -> Language:
         if not Path(self.path).is_file():
+            if Path(self.path).is_dir():
+                check_pipeline(Path(self.path))
             return spacy.load(self.path)
         from spacy_llm.util import assemble
 

@@ -32,7 +32,7 @@ def make_subword_length(tokenizer: str) -> Length:
     @lru_cache(maxsize=1)
     def load() -> Any:
         try:
-            return AutoTokenizer.from_pretrained(tokenizer)
+            return AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False)
         except (OSError, ValueError) as err:
             raise XnerError(Errors.X313.format(name=tokenizer, reason=reason(err))) from err
 

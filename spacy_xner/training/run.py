@@ -16,7 +16,10 @@ from ..encoders.checkpoint import read_manifest
 from ..errors import Errors, XnerError, config_errors
 from ..evaluation.provenance import package_versions
 from ..hashing import hash_file, hash_folder, strings
+from ..locks import lock_folder
+from ..safety import read_metadata
 from ..shards import read_docs, spacy_files, write_bytes
+from .checkpoints import train_whole
 from .corpus import corpus_paths, read_corpus
 
 Batcher = Callable[[Iterable[Example]], Iterable[list[Example]]]
@@ -57,8 +60,12 @@ def train_pipeline(
     epochs: float,
     against: Sequence[Path] = (),
     gpu_id: int = -1,
+    finish: Callable[[Path], None] | None = None,
 ) -> bool:
     """Run `spacy train` unless the folder holds the result of the same run.
+
+    A run that is stopped or killed leaves the best model so far in `model-best`, whole, and the
+    next one trains anew; see `checkpoints.train_whole`.
 
     config (Path): A training config, as those in configs/.
     output (Path): Folder of `model-best` and `model-last`.
@@ -68,13 +75,13 @@ def train_pipeline(
     against (Sequence[Path]): Evaluation sets, .spacy files or folders: the training text must not
         hold a sentence of theirs.
     gpu_id (int): -1 for the CPU.
+    finish (Optional[Callable[[Path], None]]): Changes the last model, such as its meta data, before
+        the run counts as done.
     RETURNS (bool): False if nothing was to be done.
     RAISES (XnerError): X601 if a path is missing, X607 for a malformed config, X308 if a path is
-        not set, X206 if evaluation sentences are among the training text, and what reading the
-        corpus raises.
+        not set, X206 if evaluation sentences are among the training text, X701 if another process
+        trains into the folder, and what reading the corpus raises.
     """
-    from spacy.cli.train import train
-
     if not config.is_file():
         raise XnerError(Errors.X601.format(path=config))
     with config_errors(config):
@@ -97,14 +104,16 @@ def train_pipeline(
         **overrides,
     }
     key = _key(found, settings)
-    if _is_done(output, key):
-        return False
-    stamp = output / STAMP
-    stamp.unlink(missing_ok=True)
-    with config_errors(config):
-        train(config, output, use_gpu=gpu_id, overrides=settings)
-    text = json.dumps({"key": key, "settings": settings}, indent=2, default=str) + "\n"
-    write_bytes(stamp, text.encode("utf8"))
+    with lock_folder(output):
+        if _is_done(output, key):
+            return False
+        stamp = output / STAMP
+        stamp.unlink(missing_ok=True)
+        with config_errors(config):
+            plain = load_config(config, overrides=settings, interpolate=False)
+            train_whole(plain, output, gpu_id=gpu_id, finish=finish)
+        text = json.dumps({"key": key, "settings": settings}, indent=2, default=str) + "\n"
+        write_bytes(stamp, text.encode("utf8"))
     return True
 
 
@@ -135,7 +144,7 @@ def _digest(path: Path) -> str:
 
 def _is_done(output: Path, key: str) -> bool:
     try:
-        found = json.loads((output / STAMP).read_text(encoding="utf8"))["key"]
+        found = read_metadata(output / STAMP)["key"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False
     return found == key and (output / "model-last").is_dir()

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import spacy
 from spacy.tokens import Doc
@@ -62,13 +64,53 @@ def test_text_with_evaluation_sentences_is_refused(xner, ensemble, tmp_path):
 
 
 def test_bad_lines(xner, ensemble, tmp_path):
+    """They are left out, and the rest is annotated; too many of them are an error at the end."""
     (tmp_path / "bad.txt").write_bytes(b"Ana left\n\xff\xfe\nBob\0by\nBob left\n")
     arguments = ("annotate", ensemble, tmp_path / "bad.txt", tmp_path / "silver")
     code, output = xner(*arguments)
-    assert (code, "[X205]" in output, "line 2" in output) == (1, True, True), output
-    code, output = xner(*arguments, "--skip-bad")
-    assert (code, "Left out 2 texts" in output) == (0, True), output
+    assert (code, "[X460]" in output, "bad.txt:2: it is not UTF-8" in output) == (3, True, True)
     assert [doc.text for doc in silver(tmp_path / "silver")] == ["Ana left", "Bob left"]
+    code, output = xner(*arguments, "--max-failures", "0.5")
+    assert (code, "Left out 2 texts that failed" in output) == (0, True), output
+    (letters,) = (tmp_path / "silver" / "dead-letters").iterdir()
+    rows = [json.loads(line) for line in letters.read_text("utf8").splitlines()]
+    assert [row["where"] for row in rows] == ["bad.txt:2", "bad.txt:3"]
+
+
+def test_standard_input(ensemble, tmp_path):
+    """Through a real pipe, packed before; it goes on where it stopped if it gets the same text."""
+    lines = [json.dumps({"text": f"Ana met {i} in Lagos", "page": i}) for i in range(5)]
+    command = [sys.executable, "-m", "spacy", "xner", "annotate", str(ensemble), "-"]
+    command += [str(tmp_path / "silver"), "--stdin-format", "jsonl", "--shard-size", "2"]
+
+    def run(rows):
+        text = "".join(f"{row}\n" for row in rows)
+        return subprocess.run(command, input=text, capture_output=True, text=True)
+
+    done = run(lines)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [doc.user_data["meta"]["page"] for doc in silver(tmp_path / "silver")] == list(range(5))
+    sorted((tmp_path / "silver").glob("*.spacy"))[1].unlink()
+    assert run(lines).returncode == 0
+    assert len(silver(tmp_path / "silver")) == 5
+    done = run([lines[1], *lines[1:]])
+    assert (done.returncode, "[X461]" in done.stdout) == (1, True), done.stdout
+
+
+def test_a_changed_input_is_refused_or_mixed(xner, ensemble, tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Ana left\nBob left\nZuri left\n")
+    arguments = ("annotate", ensemble, path, tmp_path / "silver", "--shard-size", "1")
+    assert xner(*arguments)[0] == 0
+    path.write_text("Ana left\nBob came\nZuri left\nAna came\n")
+    code, output = xner(*arguments)
+    assert (code, "[X411]" in output, "changed: input" in output) == (1, True, True), output
+    assert len(silver(tmp_path / "silver")) == 3
+    assert xner(*arguments, "--mix")[0] == 0
+    assert [doc.text for doc in silver(tmp_path / "silver")] == path.read_text().splitlines()
+    lines = (tmp_path / "silver" / "log.jsonl").read_text().splitlines()
+    shards = [json.loads(line) for line in lines if '"shard"' in line][-4:]
+    assert [event["fresh"] for event in shards] == [False, True, False, True]
 
 
 def test_mistakes(xner, world, ensemble, tmp_path):
@@ -80,6 +122,8 @@ def test_mistakes(xner, world, ensemble, tmp_path):
         (("nowhere", "raw.txt", out), "[X603]"),
         ((ensemble, "raw.txt", out, "--gpu-id", "97"), "[X602]"),
         ((ensemble, "raw.txt", "raw.txt"), "raw.txt"),
+        ((ensemble, "-", out, "--against", "gold.spacy"), "[X462]"),
+        ((ensemble, "-", out, "--engine", "ray"), "[X462]"),
     ]:
         code, output = xner("annotate", *arguments)
         assert (code, expected in output) == (1, True), (arguments, output)

@@ -41,6 +41,7 @@ def test_all_commands_are_there():
         "similarity train",
         "similarity weights",
         "train",
+        "verify",
         "weights",
     }
 

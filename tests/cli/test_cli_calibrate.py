@@ -11,6 +11,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
+from spacy_xner.checksums import check_sums
 from spacy_xner.cli import app
 from spacy_xner.shards import write_docs
 from spacy_xner.silver import has_silver
@@ -202,7 +203,8 @@ def test_teachers_are_calibrated_after_training_and_once(teachers, project):
     code, output, log = teachers("--calibrate", "true")
     assert (code, "Nothing to do" in log, "Set the temperature" in log) == (0, True, True), log
     calibrated = files(model)
-    assert {p.name for p in trained if trained[p] != calibrated[p]} == {"config.cfg"}
+    assert {p.name for p in trained if trained[p] != calibrated[p]} == {"config.cfg", "SHA256SUMS"}
+    assert check_sums(model) == []
     assert temperature(model) > 1.0
     assert json.loads(stamp.read_text())["key"] == key
 

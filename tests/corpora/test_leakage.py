@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_xner.corpora.columns import read_sentences
-from spacy_xner.corpora.docs import read_text
 from spacy_xner.corpora.leakage import LeakageIndex, check_leakage, find_leaks, normalise
+from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.errors import XnerError
 
 CORPORA = Path(__file__).parents[2].parent / "shared" / "corpora"

@@ -7,8 +7,8 @@ import srsly
 from spacy.vocab import Vocab
 from typer.testing import CliRunner
 
-from spacy_xner.corpora.docs import read_text
 from spacy_xner.corpora.prepare import evaluation_texts, prepare_source, prepare_target
+from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs
 

@@ -57,7 +57,7 @@ def test_the_key_is_in_nothing_that_is_written(model, tmp_path, monkeypatch, cap
     told = "gpt: 2 time-outs, 2 errors, 2 spans that are not in the text"
     assert f"Left out answers of {told}, 2 documents without an answer" in said[1]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {"responses.sqlite", "ensemble.json", "part-00000.spacy"} <= {f.name for f in files}
+    assert {"responses.sqlite", "ensemble.json", "manifest.jsonl"} <= {f.name for f in files}
     for path in files:
         assert KEY.encode() not in path.read_bytes(), path
     assert KEY not in caplog.text and not any(KEY in str(r.__dict__) for r in caplog.records)

@@ -48,11 +48,11 @@ def calls(monkeypatch):
     """Stand in for spaCy's training: keep its settings and leave a folder."""
     found = []
 
-    def train(config, output, *, use_gpu, overrides):
-        found.append(overrides)
+    def train(config, output, *, gpu_id, finish):
+        found.append({f"training.{key}": value for key, value in config["training"].items()})
         (output / "model-last").mkdir(parents=True, exist_ok=True)
 
-    monkeypatch.setattr("spacy.cli.train.train", train)
+    monkeypatch.setattr("spacy_xner.training.run.train_whole", train)
     return found
 
 
@@ -134,7 +134,7 @@ def test_a_run_that_broke_off_is_not_taken_for_done(project, calls, monkeypatch)
     def broken(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spacy.cli.train.train", broken)
+    monkeypatch.setattr("spacy_xner.training.run.train_whole", broken)
     with pytest.raises(KeyboardInterrupt):
         start(project, **{"training.seed": 1})
     assert not (project / "out" / STAMP).exists()

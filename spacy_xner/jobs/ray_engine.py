@@ -1,6 +1,8 @@
 """Annotate blocks with Ray Data, on this machine or on a cluster."""
 
+import re
 import signal
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -99,7 +101,7 @@ def with_ray(
                 if error := found.pop("error"):
                     raise (TooManyFailuresError if "[X460]" in error else XnerError)(error)
                 yield cast(Entry, found)
-        except (ray.exceptions.RayError, ConnectionError) as err:
+        except (ray.exceptions.RayError, ConnectionError, TimeoutError) as err:
             raise XnerError(Errors.X465.format(reason=reason(err))) from err
         finally:
             ray.shutdown()
@@ -108,6 +110,9 @@ def with_ray(
 
 
 def _start(ray: Any, address: str, workers: int) -> None:
+    if match := re.fullmatch(r"(?P<host>[\w.-]+):(?P<port>\d+)", address):
+        # Ray tries for minutes.
+        socket.create_connection((match["host"], int(match["port"])), timeout=10).close()
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.verbose_stats_logs = False

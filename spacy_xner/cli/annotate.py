@@ -1,6 +1,7 @@
 """`xner annotate` and `xner inspect`: make silver annotations, and look at them."""
 
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -73,7 +74,8 @@ def annotate_command(
     texts = TextSource(source, **opened)
     if against:
         evaluation = (record.text for path in against for record in read_text(path))
-        check_leakage((item.text or "" for _, item in texts.items()), evaluation)
+        looked_at = islice(texts.items(), limit or None)
+        check_leakage((item.text or "" for _, item in looked_at), evaluation)
     setup_gpu(gpu_id)
     nlp = load_pipeline(model)
     settings = {"tokenised": tokenised, "limit": limit, "shard_size": shard_size}

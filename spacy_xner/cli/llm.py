@@ -63,22 +63,24 @@ def train_llm(
         int, typer.Option(min=0, help="Documents of each corpus at most, 0 for all.")
     ] = 0,
     causal: Annotated[
-        bool, typer.Option("--causal", help="Keep the mask that hides the words after a word.")
-    ] = False,
+        bool | None,
+        typer.Option("--causal/--no-causal", help="Keep the mask that hides later words?"),
+    ] = None,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
     """Fine-tune a language model on the labels of one or more languages, as one teacher.
 
     Adapters are trained; the base stays as it is and is not saved. Further options override the
     config: --components.xner.model.tok2vec.rank 8.
+
+    The config also says whether the causal mask is kept, unless an option does.
     """
     from spacy.cli._util import parse_config_overrides
 
     setup_gpu(gpu_id)
-    overrides = {
-        "components.xner.model.tok2vec.causal": causal,
-        **parse_config_overrides(ctx.args),
-    }
+    overrides = parse_config_overrides(ctx.args)
+    if causal is not None:
+        overrides = {"components.xner.model.tok2vec.causal": causal, **overrides}
     how: dict[str, Any] = {"config": config, "epochs": epochs, "each": each, "gpu_id": gpu_id}
     tune(train, dev, output, base=base, overrides=overrides, **how)
 

@@ -42,7 +42,7 @@ def shim_of(nlp):
 
 
 def test_train_once_on_several_languages(train, tmp_path):
-    code, output = train("--causal", "--each", "2")
+    code, output = train("--each", "2")
     assert (code, "Fine-tuned" in output) == (0, True), output
     nlp = spacy.load(tmp_path / "out" / "model-last")
     assert shim_of(nlp).settings.causal
@@ -54,7 +54,8 @@ def test_train_once_on_several_languages(train, tmp_path):
 
 
 def test_without_the_mask_and_with_the_users_own_settings(train, tmp_path):
-    code, output = train("--components.xner.model.tok2vec.rank", "3", files=("sw.spacy",))
+    options = ("--no-causal", "--components.xner.model.tok2vec.rank", "3")
+    code, output = train(*options, files=("sw.spacy",))
     assert code == 0, output
     settings = shim_of(spacy.load(tmp_path / "out" / "model-last")).settings
     assert (settings.causal, settings.rank) == (False, 3)

@@ -113,7 +113,8 @@ def commands():
 
 
 def options(command):
-    return {o for p in command.params if p.param_type_name == "option" for o in p.opts}
+    found = [p for p in command.params if p.param_type_name == "option"]
+    return {o for p in found for o in [*p.opts, *p.secondary_opts]}
 
 
 @cache

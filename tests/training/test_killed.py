@@ -34,6 +34,11 @@ def train(output):
     return result.output
 
 
+def hear_interrupts():
+    """A shell has what it starts in the background ignore SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def usable(model):
     """Is a model as it was written, and does it work?"""
     assert check_sums(model) == []
@@ -95,7 +100,9 @@ def test_a_kill_leaves_the_best_model_and_the_next_run_finishes(
 def test_a_signal_leaves_the_best_model(here, number):
     arguments = command("out", steps=1_000_000)
     with Path("log").open("w") as log:
-        process = subprocess.Popen([*XNER, *arguments], env=ENVIRONMENT, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*XNER, *arguments], env=ENVIRONMENT, stdout=log, stderr=log, preexec_fn=hear_interrupts
+        )
     try:
         end = time.monotonic() + DEADLINE
         while not Path("out/model-best").exists():

@@ -49,7 +49,7 @@ def test_train_once_on_several_languages(train, tmp_path):
     assert [doc.text for doc in nlp.pipe(["Amina lives in Lagos ."])]
     corpus = nlp.config["corpora"]["train"]
     assert (corpus["folders"], corpus["limit_each"]) == (["en.spacy", "sw.spacy"], 2)
-    code, output = train("--causal", "--each", "2")
+    code, output = train("--each", "2")
     assert (code, "Nothing to do" in output) == (0, True), output
 
 

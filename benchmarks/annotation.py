@@ -126,7 +126,7 @@ def measure(
 
     RETURNS (Dict[str, float]): "seconds" from start to end, "rate" in texts a second once the run
         has begun, "peak_mb" of the largest process.
-    RAISES (XnerError): X465 with what it printed, if it fails.
+    RAISES (XnerError): X466 with what it printed, if it fails.
     """
     folder = Path(tempfile.mkdtemp())
     arguments = [sys.executable, "-m", "spacy", "xner", "annotate", model, str(text)]
@@ -147,7 +147,7 @@ def measure(
         seconds = time.perf_counter() - start
         if status:
             said.seek(0)
-            raise XnerError(Errors.X465.format(reason=said.read()[-1000:]))
+            raise XnerError(Errors.X466.format(reason=said.read()[-1000:]))
     lines = (folder / "out" / LOG).read_text("utf8").splitlines()
     rate = json.loads(lines[-1])["texts_per_second"]
     shutil.rmtree(folder)

@@ -1,7 +1,6 @@
 """What decides the annotations that a pipeline with a `teacher_ensemble` gives."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from spacy.language import Language
 from .corpora.raw_text import STDIN, text_files
 from .errors import Errors, XnerError
 from .evaluation.provenance import package_versions
-from .hashing import hash_file, named_files
+from .hashing import hash_file, hash_json, named_files
 from .pipeline.teacher_ensemble import TeacherEnsemble
 
 
@@ -49,16 +48,12 @@ def run_parts(nlp: Language, source: Path, **settings: Any) -> dict[str, str]:
         "input": [[file.name, _sha256(file)] for file in files],
         "settings": settings,
     }
-    return {name: _digest(part) for name, part in parts.items()}
+    return {name: hash_json(part) for name, part in parts.items()}
 
 
 def run_key(parts: Mapping[str, str]) -> str:
     """One SHA-256 over what `run_parts` found, hexadecimal."""
-    return _digest(dict(parts))
-
-
-def _digest(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+    return hash_json(dict(parts))
 
 
 def _sha256(file: Path) -> str:

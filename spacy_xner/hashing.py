@@ -1,6 +1,7 @@
 """Checksums of files and folders, and what a configuration names."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,15 @@ def hash_folder(path: Path, *, only: Sequence[str] = ("**/*",)) -> str:
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(f"{hash_file(file, algorithm='sha256')}  {name}\n".encode())
     return digest.hexdigest()
+
+
+def hash_json(data: Any) -> str:
+    """The SHA-256 of data that JSON can hold, in hexadecimal; the order of keys does not matter.
+
+    data (Any): What JSON has no type for counts as its text.
+    RETURNS (str): The checksum.
+    """
+    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def strings(value: Any) -> Iterator[str]:

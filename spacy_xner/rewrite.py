@@ -1,7 +1,5 @@
 """Write silver shards anew, one for each file that is read: whole, resumable, never in place."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from .errors import Errors, XnerError
-from .hashing import hash_file
+from .hashing import hash_file, hash_json
 from .jobs.manifest import Manifest, append_entry, in_order, write_manifest
 from .jobs.run import resume
 from .jobs.shard import Entry, write_shard
@@ -60,8 +58,8 @@ def rewrite(
     """
     files = input_files(source, output)
     read = [[file.name, hash_file(file, algorithm="sha256")] for file in files]
-    parts = {name: _digest(part) for name, part in {"settings": settings, "input": read}.items()}
-    key = _digest(parts)
+    parts = {name: hash_json(part) for name, part in {"settings": settings, "input": read}.items()}
+    key = hash_json(parts)
     with lock_folder(output):
         entries = resume(output, key, parts, force=force)
         write_manifest(output, Manifest(key, parts, entries))
@@ -77,7 +75,3 @@ def rewrite(
         done = Manifest(key, parts, entries, finished=True)
         write_manifest(output, done)
     return in_order(done)
-
-
-def _digest(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

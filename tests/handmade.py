@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import spacy
+import typer
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from typer.testing import CliRunner
 
+from spacy_xner.cli import app
 from spacy_xner.ensemble.votes import Votes
 from spacy_xner.labels import iob2_tags
 
@@ -211,6 +214,21 @@ def span_teacher(path: str, **settings) -> dict:
 
 def xner_teacher(path: str, **settings) -> dict:
     return {"@misc": "spacy-xner.XnerTeacher.v1", "path": path, **settings}
+
+
+def save_teachers(folder: Path, names: dict[str, str]) -> None:
+    """A pipeline with `xner`, "tagger", one that knows names by heart, "names", and a config."""
+    xner_pipeline().to_disk(folder / "tagger")
+    save_ruler(folder / "names", names)
+    (folder / "ensemble.cfg").write_text(ENSEMBLE, encoding="utf8")
+
+
+def call(*arguments, on: typer.Typer = app) -> tuple[int, str]:
+    """Call a command: exit code and output on one line, which is never a traceback."""
+    result = CliRunner().invoke(on, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    assert "Traceback" not in result.output
+    return result.exit_code, " ".join(result.output.split())
 
 
 def shard(folder: Path, number: int) -> Path:

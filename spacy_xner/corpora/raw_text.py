@@ -65,6 +65,9 @@ class Place(NamedTuple):
     number: int = 0
 
 
+START = Place()
+
+
 class TextSource:
     """Texts from a file, from all files of a folder in sorted order, or from standard input.
 
@@ -99,7 +102,7 @@ class TextSource:
         self._before = 0
         self._open: IO[bytes] | None = None
 
-    def items(self, start: Place = Place()) -> Iterator[tuple[Place, RawText | BadText]]:  # noqa: B008
+    def items(self, start: Place = START) -> Iterator[tuple[Place, RawText | BadText]]:
         """Read the texts from a place on, in order.
 
         start (Place): Given with an earlier item.
@@ -119,10 +122,7 @@ class TextSource:
         total = sum(self._sizes)
         if not total or self.files == [STDIN]:
             return None
-        try:
-            inside = self._open.tell() if self._open and not self._open.closed else 0
-        except OSError:
-            inside = 0
+        inside = self._open.tell() if self._open and not self._open.closed else 0
         return min(1.0, (self._before + inside) / total)
 
     def _file_items(self, file: Path, start: Place) -> Iterator[tuple[int, int, RawText | BadText]]:

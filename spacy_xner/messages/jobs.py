@@ -21,6 +21,7 @@ class JobMessages:
         "what was done stays."
     )
     X464 = "Found no package 'ray', expected it for --engine ray. Install 'spacy-xner[ray]'."
+    X466 = "'xner annotate' failed: {reason}"
     X465 = (
         "Ray failed ({reason}). What was done stays: start the same command again, with the "
         "--address of a running cluster or without one."

@@ -1,6 +1,5 @@
 """Train a pipeline for a number of epochs, once: the same inputs are not trained on again."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from ..corpora.leakage import check_leakage
 from ..encoders.checkpoint import read_manifest
 from ..errors import Errors, XnerError, config_errors
 from ..evaluation.provenance import package_versions
-from ..hashing import hash_file, hash_folder, strings
+from ..hashing import hash_file, hash_folder, hash_json, strings
 from ..locks import lock_folder
 from ..safety import read_metadata
 from ..shards import read_docs, spacy_files, write_bytes
@@ -132,7 +131,7 @@ def _key(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         "read": sorted([str(path), _digest(path)] for path in paths),
         "version": package_versions().get("spacy-xner"),
     }
-    return hashlib.sha256(json.dumps(data, sort_keys=True, default=str).encode()).hexdigest()
+    return hash_json(data)
 
 
 def _digest(path: Path) -> str:

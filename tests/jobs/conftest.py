@@ -1,16 +1,14 @@
 """A job as a user has it: a saved ensemble, text, and what an undisturbed run makes of it."""
 
 import pytest
-from handmade import ENSEMBLE, save_ruler, xner_pipeline
-from job_commands import SHARD, TEXTS, annotate_arguments, call, parts
+from handmade import call, save_teachers
+from job_commands import SHARD, TEXTS, annotate_arguments, parts
 
 
 @pytest.fixture(scope="session")
 def job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("job")
-    xner_pipeline().to_disk(folder / "tagger")
-    save_ruler(folder / "names", {"Ana": "PER", "Lagos": "LOC"})
-    (folder / "ensemble.cfg").write_text(ENSEMBLE, encoding="utf8")
+    save_teachers(folder, {"Ana": "PER", "Lagos": "LOC"})
     lines = [f"Ana met {i} friends in Lagos and word{i * 7919 % TEXTS}\n" for i in range(TEXTS)]
     (folder / "raw.txt").write_text("".join(lines))
     teachers = ["-t", f"tagger={folder / 'tagger'}", "--span-teacher", f"names={folder / 'names'}"]

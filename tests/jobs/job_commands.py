@@ -1,24 +1,13 @@
-"""Run `xner` as a user does, in this process or in one of its own."""
+"""Run `xner` as a user does, in a process of its own."""
 
 import subprocess
 import sys
 import time
 
-from typer.testing import CliRunner
-
-from spacy_xner.cli import app
 from spacy_xner.jobs.manifest import MANIFEST
 
 TEXTS = 960
 SHARD = 32
-
-
-def call(*arguments):
-    """Call a command: exit code and output, which is never a traceback."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    assert "Traceback" not in result.output
-    return result.exit_code, " ".join(result.output.split())
 
 
 def start(*arguments):

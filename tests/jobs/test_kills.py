@@ -8,7 +8,8 @@ import time
 
 import psutil
 import pytest
-from job_commands import SHARD, annotate_arguments, call, parts, start, wait_for_shards
+from handmade import call
+from job_commands import SHARD, annotate_arguments, parts, start, wait_for_shards
 
 from spacy_xner.annotate import run_key, run_parts
 from spacy_xner.corpora.raw_text import TextSource

@@ -6,7 +6,8 @@ import sys
 
 import psutil
 import pytest
-from job_commands import annotate_arguments, call, parts, start, wait_for_shards
+from handmade import call
+from job_commands import annotate_arguments, parts, start, wait_for_shards
 
 from spacy_xner.jobs.manifest import read_manifest
 from spacy_xner.jobs.verify import verify_shards

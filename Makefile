@@ -29,7 +29,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	# A stale one would hide the entry points of a newer setup.cfg.
 	rm -rf *.egg-info
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,offline,llm,plot,prompted,formats,ray,dev]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,offline,llm,plot,prompted,formats,ray,onnx,export,dev]"
 	touch $@
 
 # What the project made; assets and the environment stay.

@@ -16,6 +16,7 @@ COMMANDS = (
     "encoder",
     "ensemble",
     "evaluate",
+    "export",
     "leakage",
     "llm",
     "neighbours",

@@ -115,10 +115,19 @@ def save_tokenizer(
 ) -> None:
     """Save a tokenizer so that ``AutoTokenizer.from_pretrained(folder)`` finds it.
 
-    tokenizer (Tokenizer): Of the `tokenizers` library.
+    tokenizer (Tokenizer), like, special: See `fast_tokenizer`.
     folder (Path): An existing folder.
+    """
+    fast_tokenizer(tokenizer, like=like, **special).save_pretrained(folder)
+
+
+def fast_tokenizer(tokenizer: "Tokenizer", *, like: Any = None, **special: Any) -> Any:
+    """Wrap a tokenizer for transformers.
+
+    tokenizer (Tokenizer): Of the `tokenizers` library.
     like (Optional[PreTrainedTokenizerFast]): Take special tokens and limits from this one.
     special: Further arguments of PreTrainedTokenizerFast, such as special tokens.
+    RETURNS (PreTrainedTokenizerFast): The tokenizer.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -131,7 +140,5 @@ def save_tokenizer(
             "truncation_side": like.truncation_side,
             **special,
         }
-    saved: Any = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **special
-    )
-    saved.save_pretrained(folder)
+    made: Any = PreTrainedTokenizerFast
+    return made(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **special)

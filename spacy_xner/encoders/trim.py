@@ -130,7 +130,7 @@ def trim_checkpoint(
         if kept[-1] >= (rows := model.get_input_embeddings().num_embeddings):
             reason = f"{kept[-1] + 1} pieces for {rows} embeddings"
             raise XnerError(Errors.X108.format(path=source, reason=reason))
-        _trim_model(model, kept)
+        trim_model(model, kept)
         # Weights that the source does not have (a pooler) were drawn at random: leave them out.
         state = {k: v for k, v in model.state_dict().items() if k not in report["missing_keys"]}
         model.save_pretrained(folder, state_dict=state)
@@ -139,7 +139,7 @@ def trim_checkpoint(
     return manifest
 
 
-def _trim_model(model: Any, kept: NDArray[np.int64]) -> None:
+def trim_model(model: Any, kept: NDArray[np.int64]) -> None:
     """Keep only some rows of a model's input embeddings, in place."""
     import torch
 

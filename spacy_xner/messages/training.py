@@ -93,3 +93,35 @@ class TrainingMessages:
         "pipeline holds. Run from where it was trained, or set 'base' in "
         "[components.xner.model.tok2vec] of the pipeline's config.cfg to where the model lies."
     )
+    X340 = (
+        "Found no {missing}, expected it for a pipeline that 'xner export' has written. Install it "
+        "with: pip install 'spacy-xner[onnx]'"
+    )
+    X341 = (
+        "Found no encoder in 'spacy-xner.OnnxEncoder.v1', expected one that 'xner export' has put "
+        "there: it cannot be trained from nothing. Train with "
+        "'spacy-xner.TransformerEncoder.v1' and export the result."
+    )
+    X342 = (
+        "Cannot read the encoder of an exported pipeline ({reason}), expected the ONNX graph and "
+        "the tokenizer that 'xner export' writes. Export the pipeline again."
+    )
+    X343 = (
+        "Found an update of 'spacy-xner.OnnxEncoder.v1', expected predictions only: an exported "
+        "pipeline cannot be trained. Train the pipeline that it was exported from, and export it "
+        "again."
+    )
+    X344 = (
+        "Cannot export to ONNX ({reason}), expected torch, onnx and onnxruntime. Install them "
+        "with: pip install 'spacy-xner[train,export]'"
+    )
+    X345 = (
+        "Cannot write the encoder as an ONNX graph ({reason}), expected an encoder of the BERT "
+        "family. Use --precision float32 if the word embeddings are what is in the way, or keep "
+        "the pipeline as it is."
+    )
+    X346 = (
+        "Found no 'xner' that reads a transformer among the components {found}, expected one with "
+        "'spacy-xner.TransformerEncoder.v1': others run without torch as they are. Give a pipeline "
+        "trained with configs/student_trf.cfg or configs/student_small.cfg."
+    )

@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
 from spacy.tokens import Doc
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
@@ -15,7 +13,8 @@ from ..errors import Errors, XnerError
 from ..pipeline.reading import length_batches, split_rows
 from .adapter import ALL_LINEAR, AdapterSettings, AdapterShim, Quantisation
 from .attention import attention_mask
-from .windows import Reduce, make_windows, reduce_ranges, word_subwords
+from .cut import Encoded, Reading, cut_docs
+from .windows import Reduce
 
 if TYPE_CHECKING:
     import torch
@@ -93,56 +92,11 @@ def build_language_model_encoder(
     )
 
 
-class Reading(NamedTuple):
-    """Texts cut into what a language model is given, and how its answers come back to the words.
-
-    inputs: Sub-word ids of each window, special ones included.
-    kept: Of each window the part that is kept, as positions in its input, the end exclusive.
-    rows: The sub-words that stand for words, by number among all that are kept.
-    owners: For each of these the number of its word among all words.
-    """
-
-    inputs: list[list[int]]
-    kept: list[tuple[int, int]]
-    rows: NDArray[np.int64]
-    owners: NDArray[np.int64]
-
-
-def cut_docs(
-    docs: Sequence[Doc], tokenizer: Any, *, window: int, stride: int, reduce: Reduce
-) -> Reading:
-    """Tokenise documents, cut them into windows and find the sub-words of each word.
-
-    docs (Sequence[Doc]): Also without tokens.
-    tokenizer (PreTrainedTokenizerFast): Of the language model.
-    window, stride, reduce: See `build_language_model_encoder`.
-    RETURNS (Reading): Windows and words in the order of the documents.
-    """
-    none = np.zeros(0, dtype=np.int64)
-    inputs: list[list[int]] = []
-    kept: list[tuple[int, int]] = []
-    rows, owners = [none], [none]
-    subwords = words = 0
-    for doc in docs:
-        found = tokenizer(
-            doc.text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
-        )
-        ids, special = found["input_ids"], found["special_tokens_mask"]
-        # What the tokenizer puts around a text goes around each window of it.
-        front = next((i for i, added in enumerate(special) if not added), len(ids))
-        back = len(ids) - next((i for i, added in enumerate(special[::-1]) if not added), 0)
-        before, after = ids[:front], ids[max(front, back) :]
-        ids, offsets = ids[front:back], found["offset_mapping"][front:back]
-        for start, end, first, last in make_windows(len(ids), size=window, stride=stride):
-            inputs.append([*before, *ids[start:end], *after])
-            kept.append((first - start + front, last - start + front))
-        spans = [(token.idx, token.idx + len(token)) for token in doc]
-        for start, end in reduce_ranges(word_subwords(spans, offsets), reduce):
-            rows.append(np.arange(subwords + start, subwords + end))
-            owners.append(np.full(end - start, words))
-            words += 1
-        subwords += len(ids)
-    return Reading(inputs, kept, np.concatenate(rows), np.concatenate(owners))
+def encode(docs: Sequence[Doc], tokenizer: Any) -> list[Encoded]:
+    """What a fast tokenizer of transformers says of the texts of some documents."""
+    how = {"return_offsets_mapping": True, "return_special_tokens_mask": True, "verbose": False}
+    found = (tokenizer(doc.text, **how) for doc in docs)
+    return [Encoded(x["input_ids"], x["offset_mapping"], x["special_tokens_mask"]) for x in found]
 
 
 def run(
@@ -202,7 +156,7 @@ def _forward(
     loaded = shim.load()
     loaded.train(is_train)
     how: dict[str, Any] = {"window": window, "stride": stride, "reduce": model.attrs["reduce"]}
-    reading = cut_docs(docs, shim.tokenizer, **how)
+    reading = cut_docs(docs, encode(docs, shim.tokenizer), **how)
     words = sum(len(doc) for doc in docs)
     causal = shim.settings.causal
     with torch.set_grad_enabled(is_train):

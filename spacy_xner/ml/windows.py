@@ -1,6 +1,5 @@
 """Words, their sub-words, and windows over sub-words: the arithmetic of reading long texts."""
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -44,26 +43,19 @@ def make_windows(length: int, *, size: int, stride: int) -> list[Window]:
     return [Window(*bounds) for bounds in zip(starts, ends, edges[:-1], edges[1:], strict=True)]
 
 
-def word_subwords(words: Sequence[Span], subwords: Sequence[Span]) -> NDArray[np.int64]:
+def word_subwords(words: NDArray[np.int64], subwords: NDArray[np.int64]) -> NDArray[np.int64]:
     """Which sub-words of a text belong to each word, by positions of characters.
 
-    words (Sequence[Tuple[int, int]]): First character of each word and the one after its last, in
+    words (Array of shape (words, 2)): First character of each word and the one after its last, in
         order, without overlaps.
-    subwords (Sequence[Tuple[int, int]]): The same of each sub-word, in order. Several may stand for
-        one character (bytes), and one may reach over the border of two words, or be empty.
+    subwords (Array of shape (sub-words, 2)): The same of each sub-word, in order. Several may stand
+        for one character (bytes), and one may reach over the border of two words, or be empty.
     RETURNS (Array of shape (words, 2)): Number of the first sub-word and of the one after the last;
         two equal numbers for a word that no sub-word touches.
     """
-    result = np.zeros((len(words), 2), dtype=np.int64)
-    begin = 0
-    for i, (start, end) in enumerate(words):
-        while begin < len(subwords) and subwords[begin][1] <= start:
-            begin += 1
-        stop = begin
-        while stop < len(subwords) and subwords[stop][0] < end:
-            stop += 1
-        result[i] = begin, stop
-    return result
+    begin = np.searchsorted(subwords[:, 1], words[:, 0], side="right")
+    stop = np.searchsorted(subwords[:, 0], words[:, 1], side="left")
+    return np.stack([begin, np.maximum(begin, stop)], axis=1)
 
 
 def reduce_ranges(ranges: NDArray[np.int64], how: Reduce) -> NDArray[np.int64]:

@@ -31,6 +31,7 @@ def test_all_commands_are_there():
         "encoder trim",
         "ensemble",
         "evaluate",
+        "export",
         "inspect",
         "leakage",
         "llm base",

@@ -7,7 +7,8 @@ from spacy.tokens import Doc
 from tiny_language_model import WIDTH, save_tiny_language_model
 
 from spacy_xner.errors import XnerError
-from spacy_xner.ml.language_model import build_language_model_encoder, cut_docs
+from spacy_xner.ml.cut import cut_docs
+from spacy_xner.ml.language_model import build_language_model_encoder, encode
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("peft")
@@ -105,7 +106,7 @@ def test_the_mask_decides_whether_a_word_sees_the_next_one(base, causal):
 def test_a_long_text_is_read_in_windows(base, tokenizer):
     vocab = spacy.blank("xx").vocab
     doc = Doc(vocab, words=["rain", "the", "Dodoma"] * 20)
-    reading = cut_docs([doc], tokenizer, window=16, stride=10, reduce="mean")
+    reading = cut_docs([doc], encode([doc], tokenizer), window=16, stride=10, reduce="mean")
     assert len(reading.inputs) > 5
     assert max(map(len, reading.inputs)) == 17  # and <s>
     assert {ids[0] for ids in reading.inputs} == {tokenizer.bos_token_id}

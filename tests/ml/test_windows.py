@@ -6,6 +6,10 @@ from hypothesis import strategies as st
 from spacy_xner.ml.windows import make_windows, reduce_ranges, word_subwords
 
 
+def as_array(spans):
+    return np.array(spans, dtype=np.int64).reshape(-1, 2)
+
+
 @given(length=st.integers(0, 300), size=st.integers(1, 60), overlap=st.integers(0, 59))
 def test_windows_keep_each_subword_once_and_read_what_they_keep(length, size, overlap):
     stride = max(1, size - overlap)
@@ -60,7 +64,7 @@ def test_a_short_text_is_one_window():
     ],
 )
 def test_words_get_the_subwords_that_touch_them(words, subwords, expected):
-    found = word_subwords(words, subwords)
+    found = word_subwords(as_array(words), as_array(subwords))
     assert found.shape == (len(words), 2)
     assert [tuple(row) for row in found.tolist()] == expected
 
@@ -72,7 +76,8 @@ def test_ranges_are_exactly_the_touching_subwords(word_lengths, piece_lengths):
         return list(zip(ends, ends[1:], strict=False))
 
     words, pieces = spans(word_lengths), spans(piece_lengths)
-    for (start, end), (first, last) in zip(words, word_subwords(words, pieces), strict=True):
+    found = word_subwords(as_array(words), as_array(pieces))
+    for (start, end), (first, last) in zip(words, found, strict=True):
         touching = [i for i, (s, e) in enumerate(pieces) if s < end and e > start]
         assert list(range(first, last)) == touching
 

@@ -12,13 +12,14 @@ from spacy.training import Example
 from spacy.util import load_config
 
 from ..checksums import update_sum
+from ..decode import decode
 from ..errors import Errors, XnerError, config_errors
 from ..labels import iob2_tags
 from ..ml.losses import soft_cross_entropy, softmax
 from ..pipeline.find import find_xner, run_before
 from ..shards import write_bytes
 from ..silver import SPANS_KEY, has_silver
-from ..spans import blank_copy
+from ..spans import blank_copy, set_scored_spans
 from ..teachers.base import Teacher
 from ..training.targets import targets
 from .calibration import expected_calibration_error, scored_spans
@@ -130,8 +131,10 @@ def calibrate(nlp: Language, docs: Sequence[Doc]) -> tuple[Calibration, Calibrat
 
     def measure(temperature: float) -> Calibration:
         copies = [blank_copy(doc, nlp.vocab) for doc in gold]
-        scores: Any = [softmax(_typed(rows) / temperature) for rows in logits]
-        pipe.set_annotations(copies, scores)
+        probs: Any = [softmax(_typed(rows) / temperature) for rows in logits]
+        # All entities, whatever the threshold: the same ones before and after.
+        for copy, entities in zip(copies, decode(probs, pipe.labels), strict=True):
+            set_scored_spans(copy, pipe.spans_key, entities)
         judged = [Example(x, y) for x, y in zip(copies, gold, strict=True)]
         ece = expected_calibration_error(*scored_spans(judged, spans_key=pipe.spans_key))
         return Calibration(temperature, negative_log_likelihood(z, q, w, temperature), ece)

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config
+from thinc.api import Config
 
 from ..checksums import update_sum
 from ..decode import decode
@@ -166,6 +167,28 @@ def temperature_of(teacher: Teacher, docs: Sequence[Doc]) -> float:
     return fit_temperature(np.log(np.maximum(probs, 1e-7)), target, weights)
 
 
+def configured_temperature(path: Path) -> float | None:
+    """The temperature that a config gives its last `xner`.
+
+    path (Path): A config, for training or of a saved pipeline.
+    RETURNS (Optional[float]): None if there is no `xner`.
+    RAISES (XnerError): X601 if there is no config, X607 for a malformed one.
+    """
+    if not path.is_file():
+        raise XnerError(Errors.X601.format(path=path))
+    with config_errors(path):
+        settings = _last_xner(load_config(path, interpolate=True))
+    return None if settings is None else float(settings.get("temperature", 1.0))
+
+
+def _last_xner(config: Config) -> dict[str, Any] | None:
+    """The block of a pipeline's last `xner` in its config."""
+    components = config.get("components", {})
+    blocks = [components.get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])]
+    found = [block for block in blocks if block.get("factory") == "xner"]
+    return found[-1] if found else None
+
+
 def set_temperature(folder: Path, temperature: float) -> bool:
     """Write the temperature of a saved pipeline's last `xner` into its config, and nothing else.
 
@@ -182,11 +205,9 @@ def set_temperature(folder: Path, temperature: float) -> bool:
         raise XnerError(Errors.X603.format(name=folder, reason="no config.cfg"))
     with config_errors(path):
         config = load_config(path, interpolate=False)
-    components, names = config["components"], config["nlp"]["pipeline"]
-    found = [name for name in names if components[name].get("factory") == "xner"]
-    if not found:
-        raise XnerError(Errors.X506.format(found=names))
-    settings = components[found[-1]]
+    settings = _last_xner(config)
+    if settings is None:
+        raise XnerError(Errors.X506.format(found=config["nlp"]["pipeline"]))
     if np.isclose(settings.get("temperature", 1.0), temperature, rtol=SAME, atol=0.0):
         update_sum(folder, path.name)  # a run that ended between the two steps left the old one
         return False

@@ -10,6 +10,7 @@ from wasabi import msg
 from spacy_xner.cli._app import command
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.systems import markdown_table
+from spacy_xner.evaluation.thresholds import curve_table
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -20,10 +21,18 @@ def report(
     packages: Annotated[Path, typer.Argument(help="Folder of the packages.")],
     package: Annotated[str, typer.Option(help="Name and version of the package.")],
 ) -> None:
-    """Print a table of F1 scores and the path of the wheel."""
+    """Print tables of scores and the path of the wheel."""
     if scores.is_file():
+        found = srsly.read_json(scores)
         msg.divider("F1, exact spans")
-        print(markdown_table(srsly.read_json(scores)))
+        print(markdown_table(found))
+        msg.divider("Calibration error of the scores, %")
+        print(markdown_table(found, "ece"))
+        # Scores that were written before there were curves have none.
+        for name, curve in found.get("curves", {}).items():
+            if curve is not None:
+                msg.divider(f"Entities of the {name} from a threshold upwards, average")
+                print(curve_table(curve))
     folder = packages / package / "dist"
     wheels = sorted(folder.glob("xx_*.whl"))
     if not wheels:

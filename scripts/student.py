@@ -1,5 +1,6 @@
 """Train one student on the silver annotations of all target languages, in one or more rounds."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,12 +10,17 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import setup_gpu
+from spacy_xner.cli._util import load_pipeline, setup_gpu
 from spacy_xner.corpora.roles import check_student
 from spacy_xner.encoders import encoder_path, local_encoder
+from spacy_xner.errors import Errors, XnerError
+from spacy_xner.evaluation.temperature import calibrate as fit
+from spacy_xner.evaluation.temperature import configured_temperature, set_temperature
+from spacy_xner.locks import lock_folder
 from spacy_xner.neighbours import weigh
 from spacy_xner.rounds import add_student
 from spacy_xner.safety import read_metadata
+from spacy_xner.shards import read_docs
 from spacy_xner.training.development import write_development
 from spacy_xner.training.run import train_pipeline
 
@@ -41,6 +47,19 @@ def how_made(silver: Path) -> dict[str, Any]:
     manifest = silver / "manifest.json"
     found = read_metadata(manifest) if manifest.is_file() else {}
     return {key: found[key] for key in ("weights", "top", "pool", "aggregate") if key in found}
+
+
+def calibrate_on(model: Path, dev: Sequence[Path]) -> None:
+    """Fit the student's temperature to development sets, taken together, and write it."""
+    nlp = load_pipeline(model)
+    docs = [doc for path in dev for doc in read_docs(path, nlp.vocab)]
+    before, after = fit(nlp, docs)
+    set_temperature(model, after.temperature)
+    errors = ["-" if row.ece is None else f"{100 * row.ece:.1f}" for row in (before, after)]
+    msg.info(
+        f"Temperature {after.temperature:.3f}: on {len(docs)} sentences of the sources, the "
+        f"calibration error goes from {errors[0]} to {errors[1]} %"
+    )
 
 
 @command("student", group=app)
@@ -71,12 +90,19 @@ def student(
     share: Annotated[
         float, typer.Option(help="Share of a student in the annotations of the next round.")
     ] = 0.5,
+    calibrate: Annotated[
+        Literal["true", "false"],
+        typer.Option(help="Fit the last student's temperature to the sources' development sets."),
+    ] = "false",
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
     """Train the student; progress is shown on the sources' development sets."""
     check_student(sources.split(), targets.split())
     setup_gpu(gpu_id)
+    temperature = configured_temperature(config)
+    if calibrate == "true" and temperature is None:
+        raise XnerError(Errors.X511.format(path=config))
     # No label of a target is seen in training, not even to choose a checkpoint: what is watched is
     # a little of each source's development set, and the last checkpoint is the one that is kept.
     dev = output / "dev.spacy"
@@ -98,6 +124,21 @@ def student(
     # Only neighbours need a folder; a name of a hub is looked up once, not for each target.
     path = local_encoder(encoder, built) if neighbours else built
     how: dict[str, Any] = {"epochs": epochs, "gpu_id": gpu_id}
+    # Of a source that is the target here, left out of the teachers, no label calibrates anything.
+    calibrated_on = [
+        source / f"{name}-dev.spacy" for name in sources.split() if name not in targets.split()
+    ]
+    failures: list[XnerError] = []
+
+    def finish(model: Path, *, last: bool, **made: Any) -> None:
+        """Not after training: a run that ends in between would count as done."""
+        describe(model, sources=sources, targets=targets, **made)
+        if last and calibrate == "true":
+            try:
+                calibrate_on(model, calibrated_on)
+            except XnerError as err:  # hours of training must not be lost for it
+                failures.append(err)
+
     for number in range(1, rounds + 1):
         last = number == rounds
         folder = output if last else output.with_name(f"{output.name}-round{number}")
@@ -113,12 +154,20 @@ def student(
         now = {**overrides, "paths.train": str(weighed)}
         made = {**how_made(silver), **settings, "neighbours": neighbours, "rounds": number}
         made["share"] = share if number > 1 else 0.0
-        # Not afterwards: a run that ends in between would count as done.
-        finish = partial(describe, sources=sources, targets=targets, **made)
-        if train_pipeline(config, folder, overrides=now, against=tests, finish=finish, **how):
+        how["finish"] = partial(finish, last=last, **made)
+        if train_pipeline(config, folder, overrides=now, against=tests, **how):
             msg.good("Trained the student", folder / "model-last")
-        else:
-            msg.info("The student was trained from the same inputs: nothing to do")
+            continue
+        msg.info("The student was trained from the same inputs: nothing to do")
+        if last and temperature is not None:
+            # The run that trained it may have been asked otherwise, or had other labels.
+            with lock_folder(folder):
+                if calibrate == "true":
+                    calibrate_on(folder / "model-last", calibrated_on)
+                else:
+                    set_temperature(folder / "model-last", temperature)
+    for err in failures:
+        raise err
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from spacy.vocab import Vocab
 from tiny_checkpoint import save_tiny_checkpoint
 from typer.testing import CliRunner
 
+from spacy_xner.checksums import check_sums
+from spacy_xner.evaluation.temperature import calibrate
 from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.silver import read_silver
 from spacy_xner.spans import blank_copy
@@ -21,15 +23,15 @@ SCRIPT = Path(__file__).parents[1] / "scripts/student.py"
 
 
 @pytest.fixture(scope="module")
-def app():
+def script():
     spec = importlib.util.spec_from_file_location("student_script", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.app
+    return module
 
 
 @pytest.fixture
-def student(app, project, gold_docs, make_silver, monkeypatch):
+def student(script, project, gold_docs, make_silver, monkeypatch):
     """Run the script in a folder with silver of two targets; four updates a student."""
     monkeypatch.chdir(project)
     monkeypatch.setattr("spacy_xner.training.run.MIN_STEPS", 4)
@@ -52,7 +54,7 @@ def student(app, project, gold_docs, make_silver, monkeypatch):
     fixed += ["--against", "test", "--epochs", "0"]
 
     def run(*options):
-        result = CliRunner().invoke(app, [*fixed, *map(str, options)])
+        result = CliRunner().invoke(script.app, [*fixed, *map(str, options)])
         assert isinstance(result.exception, SystemExit | None), result.exception
         return result.exit_code, " ".join(result.output.split())
 
@@ -173,3 +175,85 @@ def test_a_target_with_labels_needs_a_student_of_its_own(student):
     assert not Path("training").exists()
     Path("source/hau-dev.spacy").write_bytes(Path("source/en-dev.spacy").read_bytes())
     assert student("--sources", "en hau", "--targets", "hau")[0] == 0
+
+
+# Calibration
+
+
+LAST = Path("training/student/model-last")
+
+
+def temperature(folder=LAST):
+    return spacy.load(folder).get_pipe("xner").temperature
+
+
+def write_dev(gold_docs, *languages):
+    """Development sets that are large enough, each with tags of its own that are wrong."""
+    for number, language in enumerate(languages, start=2):
+        wrong = [
+            Doc(Vocab(), words=[t.text for t in doc], ents=["O"] * len(doc)) for doc in gold_docs
+        ]
+        write_docs(Path(f"source/{language}-dev.spacy"), [*gold_docs * number, *wrong])
+
+
+def test_calibration_on_all_sources_together(student, gold_docs, monkeypatch):
+    monkeypatch.setattr("spacy_xner.training.run.MIN_STEPS", 40)
+    write_dev(gold_docs, "en", "de")
+    options = ("--sources", "en de", "--rounds", 2)
+    code, output = student(*options, "--calibrate", "true")
+    assert (code, output.count("Temperature")) == (0, 1), output
+    found = temperature()
+    assert f"Temperature {found:.3f}: on 42 sentences" in output
+    # That of the student that is handed over: what the rounds before it teach is as it was.
+    assert temperature(Path("training/student-round1/model-last")) == 1.0
+    nlp = spacy.load(LAST)
+    dev = [d for x in ("en", "de") for d in read_docs(Path(f"source/{x}-dev.spacy"), nlp.vocab)]
+    assert found == pytest.approx(calibrate(nlp, dev)[1].temperature) != 1.0
+    assert check_sums(LAST) == []
+    weights = times("training/*/model-last/xner/model")
+
+    # Without training again: taken back, and given back.
+    assert student(*options)[0] == 0
+    assert temperature() == 1.0
+    code, output = student(*options, "--calibrate", "true")
+    assert (code, output.count("nothing to do")) == (0, 2), output
+    assert temperature() == pytest.approx(found, rel=1e-3)
+    assert check_sums(LAST) == []
+    assert times("training/*/model-last/xner/model") == weights
+
+
+def test_no_label_of_the_target_calibrates(student, script, monkeypatch):
+    asked = []
+    monkeypatch.setattr(script, "calibrate_on", lambda model, dev: asked.append(dev))
+    Path("source/hau-dev.spacy").write_bytes(Path("source/en-dev.spacy").read_bytes())
+    options = ("--sources", "en hau", "--targets", "hau", "--calibrate", "true")
+    for _ in ("trained", "there already"):
+        assert student(*options)[0] == 0
+    assert asked == [[Path("source/en-dev.spacy")]] * 2
+
+
+def test_killed_before_it_is_calibrated_is_not_done(student, script, monkeypatch):
+    def killed(model, dev):
+        assert (model / "config.cfg").is_file()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(script, "calibrate_on", killed)
+        assert student("--calibrate", "true")[0] != 0
+    assert not LAST.exists() and not Path("training/student/train.json").exists()
+
+
+def test_a_student_that_cannot_be_calibrated_is_kept(student):
+    """Of two tokens no temperature can be told. The training is not lost, and not repeated."""
+    code, output = student("--calibrate", "true")
+    assert (code, "[X508]" in output, "Trained" in output) == (1, True, True), output
+    assert temperature() == 1.0 and check_sums(LAST) == []
+    code, output = student("--calibrate", "true")
+    assert (code, "[X508]" in output, "nothing to do" in output) == (1, True, True), output
+
+
+def test_only_an_xner_is_calibrated(student):
+    config = str(SCRIPT.parents[1] / "configs/baseline_ner.cfg")
+    code, output = student("--calibrate", "true", "--config", config)
+    assert (code, "[X511]" in output) == (1, True), output
+    assert not Path("training").exists()

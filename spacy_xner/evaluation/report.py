@@ -16,6 +16,7 @@ from .bootstrap import paired_bootstrap, paired_bootstrap_macro, sentence_counts
 from .calibration import expected_calibration_error, scored_spans
 from .scorer import make_xner_scorer
 from .strict import strict_scores
+from .thresholds import curve_of, curve_report
 
 
 def predict(nlp: Language, gold: Sequence[Doc]) -> tuple[list[Example], float]:
@@ -133,17 +134,20 @@ def evaluate(
     spans_key (str): The group in `doc.spans` that holds the scored spans.
     RETURNS (Dict[str, Any]): JSON-able. "labels"; "languages": by language, `score_language` and
         "words_per_second" (loading apart); "macro": the mean over languages of the micro
-        "precision", "recall", "f1" and of "ece"; with a second system "comparison": by language
-        and for the "macro", see `paired_bootstrap`, where A is `nlp` and B is `against`.
+        "precision", "recall", "f1" and of "ece"; "curve": precision and recall by threshold, see
+        `thresholds.curve_report`; with a second system "comparison": by language and for the
+        "macro", see `paired_bootstrap`, where A is `nlp` and B is `against`.
     RAISES (XnerError): X502, X503, X505, see `score_language`.
     """
     results: dict[str, Any] = {}
     counts: dict[str, Any] = {}
+    curves: dict[str, Any] = {}
     for language, gold in docs_by_language.items():
         predict(nlp, gold[:1])  # what is loaded on first use does not count as speed
         examples, seconds = predict(nlp, gold)
         scores = score_language(examples, labels, spans_key=spans_key, language=language)
         results[language] = {**scores, "words_per_second": scores["tokens"] / seconds}
+        curves[language] = curve_of(examples, labels, spans_key=spans_key)
         if against is not None:
             others, _ = predict(against, gold)
             counts[language] = (
@@ -161,6 +165,7 @@ def evaluate(
             },
             "ece": fmean(calibration) if calibration else None,
         },
+        "curve": curve_report(curves),
     }
     if against is not None:
         report["comparison"] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -13,6 +13,7 @@ from ..silver import SPANS_KEY
 from ..spans import blank_copy, set_scored_spans
 from .bootstrap import Counts, paired_bootstrap, paired_bootstrap_macro, sentence_counts
 from .report import entity_sets, predict, score_language
+from .thresholds import curve_of, curve_report
 
 ENSEMBLE, STUDENT = "ensemble", "student"
 Systems = dict[str, list[Example]]
@@ -78,7 +79,8 @@ def evaluate_systems(
     seed (int): Of the bootstrap.
     RETURNS (Dict[str, Any]): JSON-able. "systems": by name "languages" (see `score_language`) and
         "macro" F1; "comparisons": "<student> - <system>" for each other system, by language and
-        macro, see `paired_bootstrap`.
+        macro, see `paired_bootstrap`; "curves": by student precision and recall by threshold, see
+        `thresholds.curve_report`.
     """
     systems_by_language: dict[str, Systems] = {}
     for language, gold in docs_by_language.items():
@@ -90,7 +92,14 @@ def evaluate_systems(
     others = set.intersection(*(set(found) for found in systems_by_language.values()))
     order = next(iter(systems_by_language.values()))
     pairs = [(a, b) for a in students for b in order if b in others and a != b]
-    return score_systems(systems_by_language, labels, pairs, samples=samples, seed=seed)
+    report = score_systems(systems_by_language, labels, pairs, samples=samples, seed=seed)
+    report["curves"] = {
+        name: curve_report(
+            {x: curve_of(systems[name], labels) for x, systems in systems_by_language.items()}
+        )
+        for name in students
+    }
+    return report
 
 
 def score_systems(
@@ -109,7 +118,7 @@ def score_systems(
     pairs (Sequence[Tuple[str, str]]): Who is compared with whom.
     samples (int): Resamples of the paired bootstrap.
     seed (int): Of the bootstrap.
-    RETURNS (Dict[str, Any]): See `evaluate_systems`.
+    RETURNS (Dict[str, Any]): See `evaluate_systems`, without the curves.
     """
     scores: dict[str, dict[str, Any]] = {}
     counts: dict[str, dict[str, Counts]] = {}
@@ -153,8 +162,13 @@ def compare(
     }
 
 
-def markdown_table(report: Mapping[str, Any]) -> str:
-    """F1 of each system (rows) on each language (columns) in per cent, as a Markdown table."""
+def markdown_table(report: Mapping[str, Any], score: Literal["f1", "ece"] = "f1") -> str:
+    """A score of each system (rows) on each language (columns) in per cent, as a Markdown table.
+
+    report (Mapping[str, Any]): See `evaluate_systems`.
+    score (str): F1, or the expected calibration error of the scores of entities.
+    RETURNS (str): A cell is empty where a system has no such score.
+    """
     systems = report["systems"]
     languages = list(dict.fromkeys(x for system in systems.values() for x in system["languages"]))
     lines = [
@@ -162,11 +176,13 @@ def markdown_table(report: Mapping[str, Any]) -> str:
         "| --- |" + " ---: |" * (len(languages) + 1),
     ]
     for name, system in systems.items():
-        rows = system["languages"]
-        cells = [
-            rows[language]["micro"]["f1"] if language in rows else None for language in languages
-        ]
-        cells.append(system["macro"]["f1"])
-        shown = ["" if f1 is None else f"{100 * f1:.1f}" for f1 in cells]
+        rows = {
+            language: row["ece"] if score == "ece" else row["micro"]["f1"]
+            for language, row in system["languages"].items()
+        }
+        known = [value for value in rows.values() if value is not None]
+        cells = [rows.get(language) for language in languages]
+        cells.append(fmean(known) if known else None)
+        shown = ["" if value is None else f"{100 * value:.1f}" for value in cells]
         lines.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"

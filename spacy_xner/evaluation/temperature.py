@@ -10,15 +10,17 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import load_config
+from thinc.api import Config
 
 from ..checksums import update_sum
+from ..decode import decode
 from ..errors import Errors, XnerError, config_errors
 from ..labels import iob2_tags
 from ..ml.losses import soft_cross_entropy, softmax
 from ..pipeline.find import find_xner, run_before
 from ..shards import write_bytes
 from ..silver import SPANS_KEY, has_silver
-from ..spans import blank_copy
+from ..spans import blank_copy, set_scored_spans
 from ..teachers.base import Teacher
 from ..training.targets import targets
 from .calibration import expected_calibration_error, scored_spans
@@ -130,8 +132,10 @@ def calibrate(nlp: Language, docs: Sequence[Doc]) -> tuple[Calibration, Calibrat
 
     def measure(temperature: float) -> Calibration:
         copies = [blank_copy(doc, nlp.vocab) for doc in gold]
-        scores: Any = [softmax(_typed(rows) / temperature) for rows in logits]
-        pipe.set_annotations(copies, scores)
+        probs: Any = [softmax(_typed(rows) / temperature) for rows in logits]
+        # All entities, whatever the threshold: the same ones before and after.
+        for copy, entities in zip(copies, decode(probs, pipe.labels), strict=True):
+            set_scored_spans(copy, pipe.spans_key, entities)
         judged = [Example(x, y) for x, y in zip(copies, gold, strict=True)]
         ece = expected_calibration_error(*scored_spans(judged, spans_key=pipe.spans_key))
         return Calibration(temperature, negative_log_likelihood(z, q, w, temperature), ece)
@@ -163,6 +167,28 @@ def temperature_of(teacher: Teacher, docs: Sequence[Doc]) -> float:
     return fit_temperature(np.log(np.maximum(probs, 1e-7)), target, weights)
 
 
+def configured_temperature(path: Path) -> float | None:
+    """The temperature that a config gives its last `xner`.
+
+    path (Path): A config, for training or of a saved pipeline.
+    RETURNS (Optional[float]): None if there is no `xner`.
+    RAISES (XnerError): X601 if there is no config, X607 for a malformed one.
+    """
+    if not path.is_file():
+        raise XnerError(Errors.X601.format(path=path))
+    with config_errors(path):
+        settings = _last_xner(load_config(path, interpolate=True))
+    return None if settings is None else float(settings.get("temperature", 1.0))
+
+
+def _last_xner(config: Config) -> dict[str, Any] | None:
+    """The block of a pipeline's last `xner` in its config."""
+    components = config.get("components", {})
+    blocks = [components.get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])]
+    found = [block for block in blocks if block.get("factory") == "xner"]
+    return found[-1] if found else None
+
+
 def set_temperature(folder: Path, temperature: float) -> bool:
     """Write the temperature of a saved pipeline's last `xner` into its config, and nothing else.
 
@@ -179,11 +205,9 @@ def set_temperature(folder: Path, temperature: float) -> bool:
         raise XnerError(Errors.X603.format(name=folder, reason="no config.cfg"))
     with config_errors(path):
         config = load_config(path, interpolate=False)
-    components, names = config["components"], config["nlp"]["pipeline"]
-    found = [name for name in names if components[name].get("factory") == "xner"]
-    if not found:
-        raise XnerError(Errors.X506.format(found=names))
-    settings = components[found[-1]]
+    settings = _last_xner(config)
+    if settings is None:
+        raise XnerError(Errors.X506.format(found=config["nlp"]["pipeline"]))
     if np.isclose(settings.get("temperature", 1.0), temperature, rtol=SAME, atol=0.0):
         update_sum(folder, path.name)  # a run that ended between the two steps left the old one
         return False

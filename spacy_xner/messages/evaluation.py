@@ -44,6 +44,11 @@ class EvaluationMessages:
         "right and some wrong tags. Give a larger development set that was not trained on."
     )
     X510 = "Found the baseline '{found}', expected one of {expected}. Change --baseline."
+    X511 = (
+        "Found no 'xner' in the config '{path}', expected one because the student is to be "
+        "calibrated: no other component has a temperature. Set --calibrate (the project's "
+        "calibrate_student) to false, or take another config."
+    )
 
     # X6: the command line
     X601 = "Found no file or folder '{path}'. Check the path."

@@ -55,6 +55,7 @@ subword_features = true
         "overwrite": True,
         "batch_words": 2000,
         "temperature": 1.0,
+        "threshold": 0.0,
         "pairs": None,
     },
     default_score_weights={
@@ -75,6 +76,7 @@ def make_xner(
     overwrite: bool,
     batch_words: int,
     temperature: float,
+    threshold: float,
     pairs: PairTask | None,
     scorer: Callable | None,
 ) -> "Xner":
@@ -89,6 +91,7 @@ def make_xner(
         overwrite=overwrite,
         batch_words=batch_words,
         temperature=temperature,
+        threshold=threshold,
         pairs=pairs,
         scorer=scorer,
     )
@@ -113,6 +116,8 @@ class Xner(TrainablePipe):
     batch_words (int): The largest padded batch that the model is given at once, in tokens.
     temperature (float): Above 0. Predictions are softmax(logits / temperature), see
         `evaluation/temperature.py`; what is learnt does not depend on it.
+    threshold (float): From 0 to 1. An entity with a lower score is written neither to `doc.ents`
+        nor to the group of spans. 0 keeps all.
     pairs (Optional[PairTask]): A second task, which needs silver annotations with the similarity of
         words (`training/pair_task.py`).
     scorer (Callable): Scores examples.
@@ -130,15 +135,17 @@ class Xner(TrainablePipe):
         overwrite: bool = True,
         batch_words: int = 2000,
         temperature: float = 1.0,
+        threshold: float = 0.0,
         pairs: PairTask | None = None,
         scorer: Callable | None = None,
     ) -> None:
-        if batch_words < 1:
-            found = {"key": "batch_words", "value": batch_words, "expected": "1 or more"}
-            raise XnerError(Errors.X308.format(**found))
-        if temperature <= 0.0:
-            found = {"key": "temperature", "value": temperature, "expected": "a number above 0"}
-            raise XnerError(Errors.X308.format(**found))
+        for key, value, valid, expected in (
+            ("batch_words", batch_words, batch_words >= 1, "1 or more"),
+            ("temperature", temperature, temperature > 0.0, "a number above 0"),
+            ("threshold", threshold, 0.0 <= threshold <= 1.0, "a number from 0 to 1"),
+        ):
+            if not valid:
+                raise XnerError(Errors.X308.format(key=key, value=value, expected=expected))
         missing = [x for x in ("tok2vec", "head") if pairs and model.maybe_get_ref(x) is None]
         if missing:
             raise XnerError(Errors.X322.format(missing=missing, name=name))
@@ -151,6 +158,7 @@ class Xner(TrainablePipe):
         self.overwrite = overwrite
         self.batch_words = batch_words
         self.temperature = temperature
+        self.threshold = threshold
         self.pairs = pairs
         self.scorer = scorer
         self._batches = 0  # whose pairs were drawn
@@ -238,11 +246,15 @@ class Xner(TrainablePipe):
     def set_annotations(self, docs: Iterable[Doc], scores: list[NDArray[np.float64]]) -> None:
         """Decode distributions and write entities with their probabilities.
 
+        Those below the threshold are left out after decoding, so that the others are what they
+        would be without one.
+
         docs (Iterable[Doc]): Modified in place.
         scores (List[Array of shape (tokens, tags)]): What `predict` gave.
         """
         for doc, entities in zip(docs, decode(scores, self.labels), strict=True):
-            spans = set_scored_spans(doc, self.spans_key, entities)
+            sure = [entity for entity in entities if entity.score >= self.threshold]
+            spans = set_scored_spans(doc, self.spans_key, sure)
             doc.set_ents(spans if self.overwrite else _beside(doc.ents, spans))
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:

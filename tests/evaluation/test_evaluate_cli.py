@@ -50,6 +50,7 @@ def test_table_and_json(model, data, tmp_path):
     report = json.loads(output.read_text(encoding="utf8"))
     assert list(report["languages"]) == ["swa", "hau"]
     assert report["languages"]["swa"]["micro"]["f1"] == pytest.approx(4 / 7)
+    assert report["curve"]["languages"]["hau"]["recall"][0] == 0.5
     assert report["provenance"]["data"]["swa"]["file"] == "swa-test.spacy"
     assert len(report["provenance"]["models"]["model"]["sha256"]) == 64
     assert [path.name for path in output.parent.iterdir()] == ["scores.json"]

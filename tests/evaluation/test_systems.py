@@ -1,8 +1,11 @@
 """Scores of teachers, ensemble and students side by side."""
 
+import json
+
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
+from spacy.training import Example
 
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.evaluation.systems import evaluate_systems, markdown_table, systems_from_votes
@@ -104,8 +107,6 @@ def test_ensemble_counts_entities_below_the_silver_threshold(annotator, gold):
     words = [t.text for t in gold[0]]
     doc = annotator(Doc(annotator.vocab, words=words))
     assert not doc.ents
-    from spacy.training import Example
-
     systems = systems_from_votes([Example(doc, gold[0])])
     assert [ent.text for ent in systems["ensemble"][0].x.ents] == ["Amina"]
     group = systems["ensemble"][0].x.spans["xner"]
@@ -123,6 +124,38 @@ def test_table_has_a_row_a_system_and_the_average():
         "| --- | ---: | ---: | ---: |",
         "| en | 50.0 | 25.0 | 37.5 |",
         "| student | 100.0 | 0.0 | 50.0 |",
+    ]
+
+
+def test_only_students_have_curves(annotator, gold, make_xner, tmp_path):
+    silent = make_ruler(tmp_path / "silent", [("PER", "Amina")])
+    pupil = make_xner()
+    for label in LABELS:
+        pupil.get_pipe("xner").add_label(label)
+    pupil.initialize(lambda: [Example(pupil.make_doc(doc.text), doc) for doc in gold])
+    report = evaluate_systems(
+        {"xx": annotator}, {"pupil": pupil, "silent": silent}, {"xx": gold}, LABELS, samples=9
+    )
+    assert list(report["curves"]) == ["pupil", "silent"]
+    assert report["curves"]["silent"] is None  # it has no scores
+    curve = report["curves"]["pupil"]
+    row = report["systems"]["pupil"]["languages"]["xx"]
+    assert curve["macro"] == curve["languages"]["xx"]
+    assert curve["macro"]["f1"][0] == round(row["micro"]["f1"], 4)
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_table_of_calibration_errors():
+    rows = {
+        "teacher": {"sw": {"ece": 0.05}, "ha": {"ece": 0.15}},
+        "student": {"sw": {"ece": 0.125}, "ha": {"ece": None}},
+        "names": {"sw": {"ece": None}},
+    }
+    systems = {name: {"languages": found} for name, found in rows.items()}
+    assert markdown_table({"systems": systems}, "ece").splitlines()[2:] == [
+        "| teacher | 5.0 | 15.0 | 10.0 |",
+        "| student | 12.5 |  | 12.5 |",
+        "| names |  |  |  |",
     ]
 
 

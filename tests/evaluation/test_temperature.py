@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import spacy
@@ -14,11 +16,14 @@ from spacy_xner.evaluation.temperature import (
     HIGHEST,
     LOWEST,
     calibrate,
+    configured_temperature,
     fit_temperature,
     negative_log_likelihood,
     set_temperature,
 )
 from spacy_xner.pipeline.find import find_xner, run_before
+
+CONFIGS = Path(__file__).parents[2] / "configs"
 
 # The fit, on arrays
 
@@ -177,6 +182,29 @@ def test_error_of_the_scores_is_that_of_the_evaluation(nlp, dev):
     examples, _ = predict(nlp, dev)
     ece = score_language(examples, ["LOC", "PER"])["ece"]
     assert calibrate(nlp, dev)[0].ece == pytest.approx(ece, abs=1e-6)
+
+
+def test_a_threshold_hides_nothing_from_the_error(nlp, dev, monkeypatch):
+    expected = calibrate(nlp, dev)
+    monkeypatch.setattr(nlp.get_pipe("xner"), "threshold", 1.0)
+    assert calibrate(nlp, dev) == expected
+
+
+def test_the_temperature_of_a_config(nlp, tmp_path):
+    nlp.to_disk(tmp_path / "model")
+    config = tmp_path / "model/config.cfg"
+    assert configured_temperature(config) == 1.0
+    assert set_temperature(config.parent, 2.5)
+    assert configured_temperature(config) == 2.5
+    config.write_text(config.read_text("utf8").replace("temperature = 2.5\n", ""), "utf8")
+    assert configured_temperature(config) == 1.0
+    assert configured_temperature(CONFIGS / "student.cfg") == 1.0
+    assert configured_temperature(CONFIGS / "baseline_ner.cfg") is None
+    with pytest.raises(XnerError, match="X601"):
+        configured_temperature(tmp_path / "none.cfg")
+    config.write_text("[nlp\n", encoding="utf8")
+    with pytest.raises(XnerError, match="X607"):
+        configured_temperature(config)
 
 
 def test_missing_tokens_and_empty_documents_count_for_nothing(nlp, dev):

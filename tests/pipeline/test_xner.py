@@ -12,11 +12,17 @@ from spacy.cli.init_config import fill_config
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_xner.decode import decode
 from spacy_xner.errors import XnerError
 from spacy_xner.ml.losses import softmax
 from spacy_xner.pipeline.reading import length_batches
 
 LABELS = ("LOC", "PER")
+# For hypothesis, which runs many times on one fixture: it decodes, and has no model.
+XNER = spacy.blank("xx")
+XNER.add_pipe("xner")
+for label in LABELS:
+    XNER.get_pipe("xner").add_label(label)
 
 
 def entities(doc):
@@ -219,6 +225,11 @@ def test_settings_out_of_range(make_xner):
     for wrong in (0.0, -1.0):
         with pytest.raises(XnerError, match=f"X308.*temperature = {wrong}"):
             make_xner(temperature=wrong)
+    for wrong in (-0.01, 1.01):
+        with pytest.raises(XnerError, match=f"X308.*threshold = {wrong}, expected a number from 0"):
+            make_xner(threshold=wrong)
+    for right in (0.0, 0.5, 1.0):
+        assert make_xner(threshold=right).get_pipe("xner").threshold == right
 
 
 # Temperature
@@ -299,6 +310,94 @@ def test_distill_learns_what_the_teacher_predicts(trained, examples, gold_docs):
     expected = (softmax(np.concatenate(logits)) - soft) / sum(map(len, docs))
     assert gradient(4.0, 1.0) == pytest.approx(expected, abs=1e-6)
     assert np.abs(expected).max() > 1e-3
+
+
+# Threshold
+
+
+def scored(doc):
+    group = doc.spans["xner"]
+    rows = zip(group, group.attrs["scores"], strict=True)
+    return [(span.start, span.end, span.label_, score) for span, score in rows]
+
+
+ROW = st.lists(st.floats(0.01, 1.0), min_size=5, max_size=5)
+DOCUMENT = st.lists(ROW, min_size=1, max_size=8).map(np.array)
+
+
+@given(st.lists(DOCUMENT, max_size=4), st.floats(0.0, 1.0))
+def test_the_threshold_leaves_out_what_is_less_sure(texts, threshold):
+    rows = [text / text.sum(axis=1, keepdims=True) for text in texts]
+    pipe = XNER.get_pipe("xner")
+
+    def annotate(value):
+        docs = [Doc(XNER.vocab, words=["a"] * len(text)) for text in rows]
+        pipe.threshold = value
+        pipe.set_annotations(docs, rows)
+        return docs
+
+    whole, part = annotate(0.0), annotate(threshold)
+    assert [scored(doc) for doc in part] == [
+        [entity for entity in scored(doc) if entity[3] >= threshold] for doc in whole
+    ]
+    for doc in (*whole, *part):
+        assert entities(doc) == [entity[:3] for entity in scored(doc)]
+        assert doc.has_annotation("ENT_IOB")  # what is left out is outside, not unknown
+
+
+def test_by_default_and_at_zero_nothing_is_left_out(trained, texts):
+    """As the component was before it had a threshold: all that decoding finds."""
+    pipe = trained.get_pipe("xner")
+    assert pipe.threshold == 0.0
+    scores = []
+    for text in texts:
+        (found,) = decode(pipe.predict([trained.make_doc(text)]), pipe.labels)
+        assert scored(trained(text)) == list(map(tuple, found))
+        scores += [entity.score for entity in found]
+    scores.sort()
+    pipe.threshold = scores[1]  # on the score itself: kept
+    assert sorted(e[3] for text in texts for e in scored(trained(text))) == scores[1:]
+
+
+def test_the_threshold_is_not_for_distributions(trained, texts):
+    """What a teacher says does not depend on it."""
+    pipe = trained.get_pipe("xner")
+    docs = [trained.make_doc(text) for text in texts]
+    before = pipe.predict(docs)
+    pipe.threshold = 1.0
+    for rows, same in zip(pipe.predict(docs), before, strict=True):
+        assert_array_equal(rows, same)
+    assert not any(doc.ents for doc in trained.pipe(texts))
+
+
+def test_presets_are_kept_below_the_threshold(make_xner, examples, gold_docs):
+    nlp = make_xner(overwrite=False, threshold=1.0)
+    train(nlp, examples(gold_docs, nlp))
+    doc = Doc(nlp.vocab, words=[t.text for t in gold_docs[1]])
+    doc.set_ents([Span(doc, 0, 1, "ORG")])
+    nlp.get_pipe("xner")(doc)
+    assert entities(doc) == [(0, 1, "ORG")] and not doc.spans["xner"]
+
+
+def test_threshold_is_set_when_loading_saved_and_may_be_missing(trained, tmp_path):
+    trained.to_disk(tmp_path / "old")
+    config = tmp_path / "old/config.cfg"
+    text = config.read_text("utf8")
+    assert text.count("threshold = 0.0\n") == 1
+    # As a pipeline that was saved before there was a threshold.
+    config.write_text(text.replace("threshold = 0.0\n", ""), encoding="utf8")
+    old = spacy.load(tmp_path / "old")
+    assert old.get_pipe("xner").threshold == 0.0
+    sentence = "Amina lives in Lagos ."
+    whole = scored(old(sentence))
+    low, high = sorted(score for *_, score in whole)
+    override = {"components.xner.threshold": (low + high) / 2}
+    new = spacy.load(tmp_path / "old", config=override)
+    new.to_disk(tmp_path / "new")
+    for nlp in (new, spacy.load(tmp_path / "new")):
+        assert scored(nlp(sentence)) == [entity for entity in whole if entity[3] == high]
+    with pytest.raises(XnerError, match=r"X308.*threshold = 2"):
+        spacy.load(tmp_path / "old", config={"components": {"xner": {"threshold": 2.0}}})
 
 
 def test_silver_with_other_labels(make_xner, make_silver, examples, gold_docs):

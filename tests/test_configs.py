@@ -34,7 +34,7 @@ def with_similarity(doc):
 
 
 def test_all_configs_are_covered():
-    names = ["baseline_ner", "ensemble", "evaluator", "student", "student_cnn", "student_mtmt"]
+    names = ["ensemble", "evaluator", "student_cnn", "student_mtmt", "student_ner", "student_trf"]
     names += ["teacher", "teacher_evaluator", "teacher_llm"]
     assert [path.stem for path in CONFIGS] == names
 
@@ -64,7 +64,7 @@ def test_config_trains_on_gold_and_on_silver(
         overrides["training.max_steps"] = 80
     train(config, tmp_path / "out", overrides=overrides)
     nlp = spacy.load(tmp_path / "out" / "model-last")
-    component = "ner" if config.stem == "baseline_ner" else "xner"
+    component = "ner" if config.stem == "student_ner" else "xner"
     shared = ["tok2vec", "xner", "similarity_evaluator"]
     assert nlp.pipe_names == (shared if config.stem == "teacher_evaluator" else [component])
     assert set(nlp.get_pipe(component).labels) == {"LOC", "PER"}

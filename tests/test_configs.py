@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import spacy
 from spacy.cli.train import train
-from tiny_checkpoint import WIDTH, save_tiny_checkpoint
+from tiny_checkpoint import LAYERS, WIDTH, save_tiny_checkpoint
 from tiny_language_model import save_tiny_language_model
 
 from spacy_xner.pipeline.find import find_evaluator, run_before
@@ -34,8 +34,8 @@ def with_similarity(doc):
 
 
 def test_all_configs_are_covered():
-    names = ["ensemble", "evaluator", "student_cnn", "student_mtmt", "student_ner", "student_trf"]
-    names += ["teacher", "teacher_evaluator", "teacher_llm"]
+    names = ["ensemble", "evaluator", "student_cnn", "student_mtmt", "student_ner"]
+    names += ["student_small", "student_trf", "teacher", "teacher_evaluator", "teacher_llm"]
     assert [path.stem for path in CONFIGS] == names
 
 
@@ -57,6 +57,8 @@ def test_config_trains_on_gold_and_on_silver(
         "training.eval_frequency": 20,
         "training.optimizer.learn_rate.initial_rate": 0.005,
     }
+    if config.stem == "student_small":
+        overrides["components.xner.model.tok2vec.num_layers"] = LAYERS - 1
     if config.stem == "teacher_evaluator":
         overrides["system.width"] = WIDTH
     if config.stem == "teacher_llm":
@@ -70,6 +72,13 @@ def test_config_trains_on_gold_and_on_silver(
     assert set(nlp.get_pipe(component).labels) == {"LOC", "PER"}
     found = [doc.ents for doc in nlp.pipe(doc.text for doc in gold_docs)]
     assert sum(map(len, found)) >= 3, found
+
+
+def test_the_small_student_is_the_large_one_with_fewer_layers():
+    small, large = (spacy.util.load_config(x) for x in CONFIGS if x.stem[8:] in ("small", "trf"))
+    block = small["components"]["xner"]["model"]["tok2vec"]
+    assert (block.pop("num_layers"), block.pop("layer_rule")) == (4, "bottom")
+    assert small == large
 
 
 @pytest.mark.parametrize("stem", ["evaluator", "teacher_evaluator"])

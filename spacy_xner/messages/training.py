@@ -42,9 +42,18 @@ class TrainingMessages:
         "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
         "'Adam.v1' instead."
     )
+    X312 = (
+        "Found num_layers = {found}, expected 0 (all) to {expected}, the number of layers of the "
+        "model. Change 'num_layers' in the encoder's block of the config."
+    )
     X313 = (
         "Cannot load the tokenizer of '{name}' ({reason}). Expected a local folder or the hub name "
         "of a model. Set 'paths.encoder' or [training.batcher.get_length] tokenizer."
+    )
+    X314 = (
+        "Found the model '{found}', whose layers cannot be taken out one by one, expected one with "
+        "a single stack of layers that are all alike, such as BERT, RoBERTa or DistilBERT. Set "
+        "'num_layers' to 0."
     )
     X316 = (
         "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "

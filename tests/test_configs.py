@@ -78,6 +78,8 @@ def test_the_small_student_is_the_large_one_with_fewer_layers():
     small, large = (spacy.util.load_config(x) for x in CONFIGS if x.stem[8:] in ("small", "trf"))
     block = small["components"]["xner"]["model"]["tok2vec"]
     assert (block.pop("num_layers"), block.pop("layer_rule")) == (4, "bottom")
+    block = small["components"]["xner"].pop("hidden")
+    assert block == {"@misc": "spacy-xner.HiddenStates.v1", "teacher": None, "weight": 1.0}
     assert small == large
 
 

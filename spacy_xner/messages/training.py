@@ -72,7 +72,21 @@ class TrainingMessages:
     )
     X322 = (
         "Found an architecture without the parts {missing} for '{name}', expected them because the "
-        "setting 'pairs' is set. Use 'spacy-xner.SoftTagger.v1', or set 'pairs' to null."
+        "setting '{setting}' is set. Use 'spacy-xner.SoftTagger.v1', or set '{setting}' to null."
+    )
+    X323 = (
+        "Found token vectors of the width {found} in '{path}', expected {expected} as in the "
+        "student. Name a pipeline over the same encoder in [components.xner.hidden] teacher, or "
+        "set it to null."
+    )
+    X324 = (
+        "Cannot take token vectors from '{path}' ({reason}). Expected a trained pipeline with an "
+        "'xner', such as a larger student. Change [components.xner.hidden] teacher, or set it to "
+        "null."
+    )
+    X325 = (
+        "Found hidden_from = '{found}' in '{path}', where the student is written to. Move that "
+        "pipeline to another folder first, and name it there."
     )
     X330 = (
         "Cannot use a language model ({reason}), expected peft and transformers. Install them "

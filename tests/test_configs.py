@@ -9,6 +9,7 @@ from spacy.cli.train import train
 from tiny_checkpoint import LAYERS, WIDTH, save_tiny_checkpoint
 from tiny_language_model import save_tiny_language_model
 
+from spacy_xner.ml.transformer import torch_module
 from spacy_xner.pipeline.find import find_evaluator, run_before
 from spacy_xner.shards import write_docs
 from spacy_xner.silver import read_silver, write_silver
@@ -106,3 +107,24 @@ def test_evaluators_learn_and_can_be_asked(stem, encoder, gold_docs, tmp_path):
     assert rows.shape == (sum(map(len, docs)), 16)
     # A listener that is fed nothing would give every word the same vector.
     assert (rows @ rows.T).min() < 0.5
+
+
+def test_the_small_student_follows_the_large_one(encoder, gold_docs, make_silver, tmp_path):
+    write_docs(tmp_path / "silver.spacy", [make_silver(doc) for doc in gold_docs])
+    overrides = {
+        "paths.train": str(tmp_path / "silver.spacy"),
+        "paths.dev": str(tmp_path / "silver.spacy"),
+        "paths.encoder": str(encoder),
+        "training.max_steps": 4,
+        "training.eval_frequency": 4,
+    }
+    configs = {path.stem: path for path in CONFIGS}
+    train(configs["student_trf"], tmp_path / "trf", overrides=overrides)
+    large = tmp_path / "trf" / "model-last"
+    overrides["components.xner.model.tok2vec.num_layers"] = 1
+    overrides["components.xner.hidden.teacher"] = str(large)
+    train(configs["student_small"], tmp_path / "small", overrides=overrides)
+    large.rename(tmp_path / "gone")
+    pipe = spacy.load(tmp_path / "small" / "model-last").get_pipe("xner")
+    assert pipe.hidden.teacher == str(large)
+    assert torch_module(pipe.model.get_ref("tok2vec")).config.num_hidden_layers == 1

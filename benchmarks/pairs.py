@@ -31,7 +31,7 @@ from spacy_xner.silver import KEY, Silver, read_silver, write_silver
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]
-SIDES = {"plain": ROOT / "configs/student.cfg", "pairs": ROOT / "configs/student_mtmt.cfg"}
+SIDES = {"plain": ROOT / "configs/student_trf.cfg", "pairs": ROOT / "configs/student_mtmt.cfg"}
 LABELS = ("LOC", "ORG", "PER")
 SURE = 0.9
 # A pair of sampled words: two token numbers of two bytes each, and one byte for the similarity.

@@ -22,6 +22,7 @@ from spacy_xner.rounds import add_student
 from spacy_xner.safety import read_metadata
 from spacy_xner.shards import read_docs
 from spacy_xner.training.development import write_development
+from spacy_xner.training.hidden_task import hidden_overrides
 from spacy_xner.training.run import train_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -94,11 +95,15 @@ def student(
         Literal["true", "false"],
         typer.Option(help="Fit the last student's temperature to the sources' development sets."),
     ] = "false",
+    hidden_from: Annotated[
+        str, typer.Option(help="A pipeline whose token vectors are followed, if any.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
 ) -> None:
     """Train the student; progress is shown on the sources' development sets."""
     check_student(sources.split(), targets.split())
+    follow = hidden_overrides(hidden_from, output)
     setup_gpu(gpu_id)
     temperature = configured_temperature(config)
     if calibrate == "true" and temperature is None:
@@ -112,6 +117,7 @@ def student(
         "paths.encoder": encoder_path(encoder, built),
         "system.seed": seed,
         "corpora.train.folders": targets.split(),
+        **follow,
     }
     # What is off here is what the config says.
     settings = {

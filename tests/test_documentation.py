@@ -29,7 +29,7 @@ API = TEXTS["docs/api.md"]
 BLOCK = re.compile(r"^```(\w+)( runnable)?\n(.*?)^```$", re.M | re.S)
 # Made by the project, or by the reader of docs/new-language.md.
 MADE = ("corpus/", "encoders/", "training/", "silver/", "metrics/", "packages/", "assets/nyanja")
-MINE = {"my_teacher", "my_student"}
+MINE = {"my_teacher", "student_mine"}
 
 
 def blocks(language):
@@ -150,7 +150,8 @@ def test_files_exist(page):
 
 
 def test_config_names_exist():
-    for name in re.findall(r"--vars\.(?:teacher|student) (\w+)", "".join(TEXTS.values())):
+    found = re.findall(r"--vars\.(teacher|student) (\w+)", "".join(TEXTS.values()))
+    for name in (f"student_{name}" if kind == "student" else name for kind, name in found):
         assert name in MINE or (ROOT / "configs" / f"{name}.cfg").is_file(), name
     for path in (ROOT / "configs").glob("*.cfg"):
         assert re.search(rf"\b{path.stem}\b", "".join(TEXTS.values())), path

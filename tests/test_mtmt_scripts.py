@@ -104,7 +104,7 @@ def test_the_road_of_two_tasks(world, monkeypatch, config):
     pipe = spacy.load("training/student_mtmt/model-last").get_pipe("xner")
     assert pipe.pairs.max_pairs == 2000 and pipe.labels == ("LOC", "PER")
     # The plain student learns from the same annotations.
-    assert student("student")[0] == 0
+    assert student("student_trf")[0] == 0
 
 
 def test_without_the_switch_nothing_is_different(world, monkeypatch):

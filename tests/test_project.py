@@ -97,7 +97,7 @@ def test_own_language_needs_a_text_and_two_settings(project):
     """What docs/new-language.md says, word for word, with the small student."""
     (project / "assets/nyanja.txt").write_text("\n".join(OWN_TEXT) + "\n", encoding="utf8")
     options = ["--vars.sources", "en es", "--vars.targets", "nyanja"]
-    options += ["--vars.student", "student_cnn", "--vars.package", "nyanja_student"]
+    options += ["--vars.student", "cnn", "--vars.package", "nyanja_student"]
     done = spacy_project(project, "all", *options)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "No target has a test set" in done.stdout

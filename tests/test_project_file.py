@@ -43,8 +43,8 @@ def test_every_variable_is_set_and_used():
 def test_settings_name_files_that_are_there():
     given = CONFIG["vars"]
     assert (ROOT / "assets" / f"{given['benchmark']}.json").is_file()
-    for key in ("teacher", "student"):
-        assert (ROOT / "configs" / f"{given[key]}.cfg").is_file()
+    for name in (given["teacher"], f"student_{given['student']}"):
+        assert (ROOT / "configs" / f"{name}.cfg").is_file()
 
 
 @pytest.mark.parametrize(("name", "line"), CALLS, ids=[name for name, _ in CALLS])

@@ -257,3 +257,23 @@ def test_only_an_xner_is_calibrated(student):
     code, output = student("--calibrate", "true", "--config", config)
     assert (code, "[X511]" in output) == (1, True), output
     assert not Path("training").exists()
+
+
+def test_a_student_follows_the_one_before_it(student):
+    """A teacher that has changed is noticed, and one that would be overwritten refused."""
+    block = '\n[components.xner.hidden]\n@misc = "spacy-xner.HiddenStates.v1"\n'
+    config = Path("config.cfg")
+    config.write_text(config.read_text("utf8") + block, encoding="utf8")
+    assert student()[0] == 0
+    code, output = student("--hidden-from", "training/student/model-last")
+    assert (code, "[X325]" in output) == (1, True), output
+    Path("training/student").rename("training/bigger")
+    follow = ("--hidden-from", "training/bigger/model-last")
+    for expected in ("Trained the student", "nothing to do"):
+        code, output = student(*follow)
+        assert code == 0 and expected in output, output
+    settings = made(Path("training/student"))[1]
+    assert settings["components.xner.hidden.teacher"] == "training/bigger/model-last"
+    meta = Path("training/bigger/model-last/meta.json")
+    meta.write_text(meta.read_text("utf8") + "\n", encoding="utf8")
+    assert "Trained the student" in student(*follow)[1]

@@ -8,6 +8,7 @@ edge into each position, that edge is kept, and its rivals can only lose. (Abdao
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 METASPACE = "\u2581"
+BYTE = re.compile("<0x[0-9A-F]{2}>")
 CHUNK = 2000  # texts that are tokenised in one call
 
 
@@ -40,9 +42,7 @@ def check_unigram(tokenizer: "Tokenizer", source: object) -> None:
 def needed_pieces(
     tokenizer: "Tokenizer", texts: Iterable[str], *, least: int = 0
 ) -> NDArray[np.int64]:
-    """Find the pieces to keep: those used on the texts, single characters and special tokens.
-
-    Single characters, alone and after the metaspace, keep any other text readable.
+    """Find the pieces to keep: those used on the texts, fallbacks (`_fallbacks`), special tokens.
 
     tokenizer (Tokenizer): A Unigram tokenizer of the `tokenizers` library.
     texts (Iterable[str]): Read once.
@@ -56,9 +56,7 @@ def needed_pieces(
     keep[[token["id"] for token in spec["added_tokens"]]] = True
     if spec["model"]["unk_id"] is not None:
         keep[spec["model"]["unk_id"]] = True
-    for i, (piece, _) in enumerate(vocab):
-        if len(piece) == 1 or (len(piece) == 2 and piece[0] == METASPACE):
-            keep[i] = True
+    keep[_fallbacks([piece for piece, _ in vocab])] = True
     # An unknown character costs 10 more than the least probable piece: keep that piece.
     keep[min(range(len(vocab)), key=lambda i: vocab[i][1])] = True
     tokenizer.no_truncation()
@@ -69,6 +67,25 @@ def needed_pieces(
     others = sorted((i for i in range(len(vocab)) if not keep[i]), key=lambda i: -vocab[i][1])
     keep[others[: max(0, least - int(keep.sum()))]] = True
     return np.flatnonzero(keep)
+
+
+def _fallbacks(pieces: list[str]) -> list[int]:
+    """The pieces that keep any other text readable, and out of the unknown token.
+
+    Single characters, alone and after the metaspace; bytes, into which some tokenizers cut what
+    they do not know; and whatever holds a character that has no piece of its own. With these, a
+    text that the full tokenizer can cut into pieces can be cut into kept ones: a piece that is
+    dropped has all of its characters.
+
+    pieces (List[str]): Of the full tokenizer.
+    RETURNS (List[int]): Their positions.
+    """
+    alone = {piece for piece in pieces if len(piece) == 1}
+    return [
+        i
+        for i, piece in enumerate(pieces)
+        if len(piece.removeprefix(METASPACE)) <= 1 or BYTE.fullmatch(piece) or set(piece) - alone
+    ]
 
 
 def trim_tokenizer(tokenizer: "Tokenizer", kept: NDArray[np.int64]) -> "Tokenizer":

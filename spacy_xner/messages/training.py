@@ -42,9 +42,18 @@ class TrainingMessages:
         "'spacy-xner.FusedAdam.v1'. Install it with: pip install 'spacy-xner[train]', or name "
         "'Adam.v1' instead."
     )
+    X312 = (
+        "Found num_layers = {found}, expected 0 (all) to {expected}, the number of layers of the "
+        "model. Change 'num_layers' in the encoder's block of the config."
+    )
     X313 = (
         "Cannot load the tokenizer of '{name}' ({reason}). Expected a local folder or the hub name "
         "of a model. Set 'paths.encoder' or [training.batcher.get_length] tokenizer."
+    )
+    X314 = (
+        "Found the model '{found}', whose layers cannot be taken out one by one, expected one with "
+        "a single stack of layers that are all alike, such as BERT, RoBERTa or DistilBERT. Set "
+        "'num_layers' to 0."
     )
     X316 = (
         "Found no votes in document {number} of '{path}' (no group 'silver/<teacher>' in "
@@ -63,7 +72,21 @@ class TrainingMessages:
     )
     X322 = (
         "Found an architecture without the parts {missing} for '{name}', expected them because the "
-        "setting 'pairs' is set. Use 'spacy-xner.SoftTagger.v1', or set 'pairs' to null."
+        "setting '{setting}' is set. Use 'spacy-xner.SoftTagger.v1', or set '{setting}' to null."
+    )
+    X323 = (
+        "Found token vectors of the width {found} in '{path}', expected {expected} as in the "
+        "student. Name a pipeline over the same encoder in [components.xner.hidden] teacher, or "
+        "set it to null."
+    )
+    X324 = (
+        "Cannot take token vectors from '{path}' ({reason}). Expected a trained pipeline with an "
+        "'xner', such as a larger student. Change [components.xner.hidden] teacher, or set it to "
+        "null."
+    )
+    X325 = (
+        "Found hidden_from = '{found}' in '{path}', where the student is written to. Move that "
+        "pipeline to another folder first, and name it there."
     )
     X330 = (
         "Cannot use a language model ({reason}), expected peft and transformers. Install them "

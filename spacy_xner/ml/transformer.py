@@ -11,6 +11,7 @@ from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors, XnerError
 from ..safety import check_settings
+from .layers import Rule, keep_layers, layer_stack
 
 if TYPE_CHECKING:
     from torch import nn
@@ -23,6 +24,8 @@ def build_transformer_encoder(
     *,
     freeze_embeddings: bool = True,
     frozen_layers: int = 0,
+    num_layers: int = 0,
+    layer_rule: Rule = "bottom",
     tokenizer_config: dict[str, Any] | None = None,
     transformer_config: dict[str, Any] | None = None,
     mixed_precision: bool = False,
@@ -39,14 +42,18 @@ def build_transformer_encoder(
         `reduce_mean.v1` for the mean of all.
     freeze_embeddings (bool): Freeze the word embeddings.
     frozen_layers (int): How many layers to freeze from the bottom; needs frozen embeddings.
+    num_layers (int): Keep only so many layers when the model is initialised; 0 for all. A pipeline
+        is saved with these, and is loaded without the model that they were taken from.
+    layer_rule (Rule): Which layers are kept, see `layers.chosen_layers`.
     tokenizer_config, transformer_config (dict): Passed on to Hugging Face.
     mixed_precision (bool): Lower precision where it is fast and keeps its range: bfloat16 on a CPU
         with instructions for it (AMX, AVX-512 BF16), half precision on a GPU. Elsewhere it changes
         nothing.
     RETURNS (Model[List[Doc], List[Floats2d]]): Arrays of shape (tokens, width).
     RAISES (XnerError): X301 if spacy-transformers is not installed; when initialised or trained,
-        X310 if more layers are asked for than the model has, X302 if none is left to train, X108 if
-        a local model has no safetensors; X703 for settings that run code of the model.
+        X310 if more layers are asked for than the model has, X302 if none is left to train, X312 if
+        more are to be kept than it has, X314 if its layers cannot be taken out, X108 if a local
+        model has no safetensors; X703 for settings that run code of the model.
     """
     check_settings([tokenizer_config, transformer_config], where=name)
     try:
@@ -76,6 +83,8 @@ def build_transformer_encoder(
             "transformer_config": dict(transformer_config or {}),
             "freeze_embeddings": freeze_embeddings,
             "frozen_layers": frozen_layers,
+            "num_layers": num_layers,
+            "layer_rule": layer_rule,
             "mixed_precision": mixed_precision,
         },
     )
@@ -103,7 +112,10 @@ def _init(model: Model, X: list[Doc] | None = None, Y: Any = None) -> None:
     # A handful of texts is enough to learn the width; the sample that spaCy hands over is not
     # worth a forward pass.
     model.layers[0].initialize(X=X[:1] if X else X)
-    model.set_dim("nO", torch_module(model).config.hidden_size)  # type: ignore[union-attr,arg-type]
+    module = torch_module(model)
+    # In place: what is saved is the shim's model, and this is the same object.
+    keep_layers(module, model.attrs["num_layers"], model.attrs["layer_rule"])
+    model.set_dim("nO", module.config.hidden_size)  # type: ignore[union-attr,arg-type]
 
 
 def _forward(model: Model, docs: list[Doc], is_train: bool) -> tuple[list[Floats2d], Callable]:
@@ -183,17 +195,9 @@ def freeze(module: "nn.Module", *, embeddings: bool, layers: int) -> None:
     if not layers:
         words.requires_grad_(not embeddings)
         return
-    stack = _layers(module)
+    stack = layer_stack(module)
     if not 0 < layers < len(stack):
         raise XnerError(Errors.X302.format(found=layers, expected=len(stack) - 1))
     bottom = [stack[i] for i in range(layers)]
     for part in [module.embeddings, *bottom]:
         part.requires_grad_(False)
-
-
-def _layers(module: "nn.Module") -> Any:
-    """The stack of transformer layers: the longest module list, whatever the model calls it."""
-    from torch import nn
-
-    stacks = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
-    return max(stacks, key=len)

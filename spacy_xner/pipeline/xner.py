@@ -19,8 +19,10 @@ from ..errors import Errors, XnerError
 from ..labels import iob2_tags, map_label
 from ..ml.losses import Loss, softmax
 from ..spans import set_scored_spans
-from ..training.pair_task import PairTask, evaluator_vectors
+from ..training.hidden_task import HiddenStates
+from ..training.pair_task import PairTask
 from ..training.targets import label_names, targets
+from ..training.tasks import Task, learn_tasks
 from .reading import read_rows, split_rows
 
 DEFAULT_CONFIG = """
@@ -57,6 +59,7 @@ subword_features = true
         "temperature": 1.0,
         "threshold": 0.0,
         "pairs": None,
+        "hidden": None,
     },
     default_score_weights={
         "ents_f": 1.0,
@@ -78,6 +81,7 @@ def make_xner(
     temperature: float,
     threshold: float,
     pairs: PairTask | None,
+    hidden: HiddenStates | None,
     scorer: Callable | None,
 ) -> "Xner":
     """Make an `xner` component; the settings are described at `Xner`."""
@@ -93,6 +97,7 @@ def make_xner(
         temperature=temperature,
         threshold=threshold,
         pairs=pairs,
+        hidden=hidden,
         scorer=scorer,
     )
 
@@ -120,6 +125,8 @@ class Xner(TrainablePipe):
         nor to the group of spans. 0 keeps all.
     pairs (Optional[PairTask]): A second task, which needs silver annotations with the similarity of
         words (`training/pair_task.py`).
+    hidden (Optional[HiddenStates]): A further task: token vectors follow those of another pipeline
+        (`training/hidden_task.py`).
     scorer (Callable): Scores examples.
     """
 
@@ -137,6 +144,7 @@ class Xner(TrainablePipe):
         temperature: float = 1.0,
         threshold: float = 0.0,
         pairs: PairTask | None = None,
+        hidden: HiddenStates | None = None,
         scorer: Callable | None = None,
     ) -> None:
         for key, value, valid, expected in (
@@ -146,9 +154,12 @@ class Xner(TrainablePipe):
         ):
             if not valid:
                 raise XnerError(Errors.X308.format(key=key, value=value, expected=expected))
-        missing = [x for x in ("tok2vec", "head") if pairs and model.maybe_get_ref(x) is None]
-        if missing:
-            raise XnerError(Errors.X322.format(missing=missing, name=name))
+        tasks: dict[str, Task | None] = {"pairs": pairs, "hidden": hidden}
+        self._tasks = {key: task for key, task in tasks.items() if task is not None}
+        missing = [x for x in ("tok2vec", "head") if model.maybe_get_ref(x) is None]
+        if missing and self._tasks:
+            found = {"missing": missing, "name": name, "setting": min(self._tasks)}
+            raise XnerError(Errors.X322.format(**found))
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -160,8 +171,9 @@ class Xner(TrainablePipe):
         self.temperature = temperature
         self.threshold = threshold
         self.pairs = pairs
+        self.hidden = hidden
         self.scorer = scorer
-        self._batches = 0  # whose pairs were drawn
+        self._batches = 0  # that taught further tasks
         self.cfg: dict[str, Any] = {"labels": []}
 
     @property
@@ -275,14 +287,15 @@ class Xner(TrainablePipe):
             distribution, the others their entities; tokens with missing annotation teach nothing.
         drop (float): Dropout rate.
         sgd (Optimizer): Updates the parameters if given.
-        losses (Dict[str, float]): The loss is added under the component's name, that of pairs
-            under "<name>_pairs".
+        losses (Dict[str, float]): The loss is added under the component's name, those of further
+            tasks under "<name>_pairs" and "<name>_hidden".
         RETURNS (Dict[str, float]): The losses.
-        RAISES (XnerError): X320 or X321 if there is no similarity to learn `pairs` from.
+        RAISES (XnerError): X320 or X321 if there is no similarity to learn `pairs` from, X323 or
+            X324 if `hidden` names a pipeline that does not fit or cannot be loaded.
         """
         examples = list(examples)
         validate_examples(examples, "Xner.update")
-        return self._learn(examples, self.get_loss, drop, sgd, losses, self.pairs)
+        return self._learn(examples, self.get_loss, drop, sgd, losses, self._tasks)
 
     def _learn(
         self,
@@ -291,7 +304,7 @@ class Xner(TrainablePipe):
         drop: float,
         sgd: Optimizer | None,
         losses: dict[str, float] | None,
-        pairs: PairTask | None = None,
+        tasks: dict[str, Task] | None = None,
     ) -> dict[str, float]:
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
@@ -299,59 +312,41 @@ class Xner(TrainablePipe):
         if not examples:
             return losses
         set_dropout_rate(self.model, drop)
-        if pairs is None:
+        if not tasks:
             logits, backprop = self.model.begin_update([eg.predicted for eg in examples])
             loss, d_logits = get_loss(examples, logits)
             backprop(d_logits)
         else:
-            loss, pair_loss = self._learn_both(examples, pairs)
-            key = f"{self.name}_pairs"
-            losses[key] = losses.get(key, 0.0) + pair_loss
+            taught, number = self._targets(examples), self._batches
+            loss, others = learn_tasks(
+                self.model, examples, tasks, taught, self._loss, number=number
+            )
+            self._batches += 1
+            for key, value in others.items():
+                losses[f"{self.name}_{key}"] = losses.get(f"{self.name}_{key}", 0.0) + value
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss
         return losses
 
-    def _learn_both(self, examples: list[Example], pairs: PairTask) -> tuple[float, float]:
-        """One step of the two tasks; their gradients meet in the token vectors."""
-        encoder, head = self.model.get_ref("tok2vec"), self.model.get_ref("head")
-        vectors, backprop_vectors = encoder.begin_update([eg.predicted for eg in examples])
-        logits, backprop_logits = head.begin_update(vectors)
-        taught = [targets(eg, self.labels, self.label_map, name=self.name) for eg in examples]
-        target, weights = (np.concatenate(arrays) for arrays in zip(*taught, strict=True))
-        evaluators = evaluator_vectors(examples)
-        lesson = pairs.draw(target, weights, evaluators, number=self._batches)
-        self._batches += 1
-        loss, d_logits = self._loss(logits, [target], [weights * lesson.token_weights])
-        d_vectors = backprop_logits(d_logits)
-        pair_loss = 0.0
-        if pairs.weight:
-            pair_loss, d_pairs = pairs.loss(self.model.ops, lesson, self._join(vectors))
-            parts = zip(d_vectors, split_rows(self.model.ops, d_pairs, vectors), strict=True)
-            d_vectors = [one + other for one, other in parts]
-        backprop_vectors(d_vectors)
-        return loss, pair_loss
-
     def get_loss(
         self, examples: Iterable[Example], scores: list[Floats2d]
     ) -> tuple[float, list[Floats2d]]:
         """The loss and its gradient with respect to the logits, one array a document."""
-        pairs = [targets(eg, self.labels, self.label_map, name=self.name) for eg in examples]
-        return self._loss(scores, [q for q, _ in pairs], [w for _, w in pairs])
+        return self._loss(scores, *self._targets(examples))
+
+    def _targets(self, examples: Iterable[Example]) -> tuple[NDArray, NDArray]:
+        """Distributions and weights of all tokens, one example after the other."""
+        found = [targets(eg, self.labels, self.label_map, name=self.name) for eg in examples]
+        return np.concatenate([q for q, _ in found]), np.concatenate([w for _, w in found])
 
     def _loss(
-        self, logits: list[Floats2d], target: list[NDArray], weights: list[NDArray]
+        self, logits: list[Floats2d], target: Any, weights: Any
     ) -> tuple[float, list[Floats2d]]:
         ops = self.model.ops
-        flat_target: Any = np.concatenate(target)
-        flat_weights: Any = np.concatenate(weights)
-        loss, gradient = self.loss(
-            self._join(logits), ops.asarray2f(flat_target), ops.asarray1f(flat_weights)
-        )
+        arrays = ops.asarray2f(target), ops.asarray1f(weights)
+        loss, gradient = self.loss(ops.xp.concatenate(logits), *arrays)
         return loss, split_rows(ops, gradient, logits)
-
-    def _join(self, arrays: list[Floats2d]) -> Floats2d:
-        return self.model.ops.xp.concatenate(arrays)
 
     def distill(
         self,
@@ -388,8 +383,8 @@ class Xner(TrainablePipe):
         student_scores (List[Floats2d of shape (tokens, tags)]): Logits.
         RETURNS (Tuple[float, List[Floats2d]]): Loss and gradient.
         """
-        weights = [np.ones(len(rows)) for rows in teacher_scores]
-        return self._loss(student_scores, teacher_scores, weights)
+        target = np.concatenate(teacher_scores)
+        return self._loss(student_scores, target, np.ones(len(target)))
 
 
 def _beside(preset: Sequence[Span], spans: Sequence[Span]) -> list[Span]:

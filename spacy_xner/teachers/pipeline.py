@@ -19,6 +19,7 @@ from ..errors import Errors, XnerError, reason
 from ..hashing import hash_folder
 from ..labels import iob2_tags
 from ..pipeline.find import find_evaluator, find_xner, run_before
+from ..pipeline.reading import read_rows
 from ..safety import check_pipeline
 from ..spans import blank_copy
 from .base import abstains
@@ -225,6 +226,27 @@ class XnerTeacher(PipelineTeacher):
 
     def _read(self, docs: list[Doc]) -> list[NDArray[np.float64]]:
         return self._xner.predict(run_before(self.nlp, self._xner, docs))
+
+    def token_vectors(self, docs: Sequence[Doc]) -> list[NDArray[np.float64]]:
+        """What its tagger reads of each token of the given documents.
+
+        docs (Sequence[Doc]): Not changed; the teacher reads their tokens.
+        RETURNS (List[Array of shape (tokens, width)]): One array a document.
+        RAISES (XnerError): X324 if its architecture has no such part.
+        """
+        pipe = self._xner
+        encoder = pipe.model.maybe_get_ref("tok2vec")
+        if encoder is None:
+            found = "its 'xner' has no part 'tok2vec'"
+            raise XnerError(Errors.X324.format(path=self.path, reason=found))
+        copies = run_before(self.nlp, pipe, [blank_copy(doc, self.nlp.vocab) for doc in docs])
+        return read_rows(
+            encoder,
+            copies,
+            lambda rows: rows,
+            width=encoder.get_dim("nO"),
+            batch_words=pipe.batch_words,
+        )
 
 
 class SpanTeacher(PipelineTeacher):

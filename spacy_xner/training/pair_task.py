@@ -82,6 +82,20 @@ class PairTask:
         self.max_pairs = max_pairs
         self.seed = seed
 
+    def lesson(
+        self,
+        examples: Sequence[Example],
+        target: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        *,
+        number: int,
+    ) -> Lesson:
+        """Draw pairs of a batch by what the evaluators say in its annotations; see `tasks.Task`.
+
+        RAISES (XnerError): X320, X321.
+        """
+        return self.draw(target, weights, evaluator_vectors(examples), number=number)
+
     def draw(
         self,
         target: NDArray[np.float64],

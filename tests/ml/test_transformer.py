@@ -1,11 +1,14 @@
+import shutil
 import sys
 
 import numpy as np
 import pytest
 import spacy
 from spacy import registry
+from thinc.api import ConfigValidationError
 
 from spacy_xner.errors import XnerError
+from spacy_xner.ml.layers import layer_stack
 from spacy_xner.ml.transformer import has_fast_bfloat16, torch_module
 
 torch = pytest.importorskip("torch")
@@ -235,6 +238,63 @@ def test_what_is_frozen_stays_so_after_loading(make_pipeline, train, examples, g
     optimizer = loaded.resume_training()
     loaded.update(examples(gold_docs, loaded), sgd=optimizer)
     assert {layer(name) for name in changed(before, weights(loaded))} == {2}
+
+
+@pytest.mark.parametrize(("rule", "kept"), [("bottom", [0, 1]), ("spread", [0, 2])])
+def test_a_saved_pipeline_has_the_kept_layers_alone(
+    make_pipeline, checkpoint, train, gold_docs, tmp_path, rule, kept
+):
+    """It is loaded where the encoder that the layers were taken from is gone."""
+    folder = tmp_path / "encoder"
+    shutil.copytree(checkpoint, folder)
+    nlp = make_pipeline(name=str(folder), num_layers=2, layer_rule=rule)
+    before, _, _ = train(nlp, steps=5)
+    whole = transformers.AutoModel.from_pretrained(checkpoint)
+    for number, source in enumerate(kept):
+        for key, value in whole.encoder.layer[source].named_parameters():
+            other = before[f"encoder.layer.{number}.{key}"]
+            assert np.array_equal(other, value.detach().numpy()), key
+    nlp.to_disk(tmp_path / "saved")
+    data = nlp.to_bytes()
+    shutil.rmtree(folder)
+    docs = [nlp.make_doc(doc.text) for doc in gold_docs]
+    expected = nlp.get_pipe("xner").predict(docs)
+    blank = make_pipeline(name=str(folder), num_layers=2, layer_rule=rule)
+    for loaded in (nlp, spacy.load(tmp_path / "saved"), blank.from_bytes(data)):
+        module = encoder_of(loaded)
+        assert module.config.num_hidden_layers == len(layer_stack(module)) == 2
+        assert {layer(name) for name in weights(loaded)} == {None, 0, 1}
+        found = loaded.get_pipe("xner").predict(docs)
+        for rows, other in zip(expected, found, strict=True):
+            assert other == pytest.approx(rows, abs=1e-6)
+
+
+def test_kept_layers_can_be_frozen(make_pipeline, train):
+    settings = {"num_layers": 2, "layer_rule": "spread"}
+    before, after, _ = train(make_pipeline(frozen_layers=1, **settings))
+    assert {layer(name) for name in changed(before, after)} == {1}
+    with pytest.raises(XnerError, match=r"X302.*frozen_layers = 2.* 0 to 1"):
+        train(make_pipeline(frozen_layers=2, **settings))
+
+
+@pytest.mark.parametrize("count", [-1, 4])
+def test_impossible_numbers_of_layers(make_pipeline, train, count):
+    with pytest.raises(XnerError, match=f"X312.*num_layers = {count}.* to 3"):
+        train(make_pipeline(num_layers=count))
+
+
+def test_an_unknown_rule(make_pipeline):
+    with pytest.raises(ConfigValidationError, match="layer_rule"):
+        make_pipeline(num_layers=2, layer_rule="top")
+
+
+def test_pipelines_from_before_there_were_such_settings(make_pipeline, train, gold_docs):
+    nlp = make_pipeline()
+    train(nlp)
+    attrs = nlp.get_pipe("xner").model.get_ref("tok2vec").attrs
+    del attrs["num_layers"], attrs["layer_rule"]
+    loaded = make_pipeline().from_bytes(nlp.to_bytes())
+    np.testing.assert_array_equal(vectors(loaded, gold_docs), vectors(nlp, gold_docs))
 
 
 AWKWARD = ["", " ", "\n\nAna  left\t.", "Ana\u200bLima \u200b Juma", "A" * 300, "Ana left. " * 80]

@@ -253,7 +253,7 @@ def test_a_student_that_cannot_be_calibrated_is_kept(student):
 
 
 def test_only_an_xner_is_calibrated(student):
-    config = str(SCRIPT.parents[1] / "configs/baseline_ner.cfg")
+    config = str(SCRIPT.parents[1] / "configs/student_ner.cfg")
     code, output = student("--calibrate", "true", "--config", config)
     assert (code, "[X511]" in output) == (1, True), output
     assert not Path("training").exists()

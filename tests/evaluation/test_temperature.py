@@ -199,7 +199,7 @@ def test_the_temperature_of_a_config(nlp, tmp_path):
     config.write_text(config.read_text("utf8").replace("temperature = 2.5\n", ""), "utf8")
     assert configured_temperature(config) == 1.0
     assert configured_temperature(CONFIGS / "student.cfg") == 1.0
-    assert configured_temperature(CONFIGS / "baseline_ner.cfg") is None
+    assert configured_temperature(CONFIGS / "student_ner.cfg") is None
     with pytest.raises(XnerError, match="X601"):
         configured_temperature(tmp_path / "none.cfg")
     config.write_text("[nlp\n", encoding="utf8")

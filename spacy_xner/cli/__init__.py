@@ -21,6 +21,7 @@ COMMANDS = (
     "neighbours",
     "peers",
     "similarity",
+    "smoke",
     "train",
     "verify",
     "weights",

@@ -22,8 +22,8 @@ from .shards import write_bytes
 RECORD = "smoke.json"
 VERSION = 1
 TOLERANCE = 1e-4
-"""Between scores of the same pipeline in the same precision: other processors, and other versions of
-numpy and torch, add the same numbers in another order."""
+"""Between scores of a pipeline in the same precision: other processors, and other versions of numpy
+and torch, add the same numbers in another order."""
 
 # Written for this purpose. The names are invented, and no corpus has these sentences.
 SENTENCES = (

@@ -122,19 +122,19 @@ def prepare_gliner(job: dict[str, Any], folder: Path) -> None:
     folder (Path): New.
     """
     import torch
-    from gliner import GLiNER, GLiNERConfig
+    from gliner.config import UniEncoderSpanConfig
+    from gliner.model import UniEncoderSpanGLiNER
     from transformers import AutoTokenizer
 
     torch.manual_seed(0)
     settings = {**MDEBERTA, **job.get("encoder", {})}
-    config = GLiNERConfig(model_name=job["tokenizer"], encoder_config=settings, **GLINER)
+    config = UniEncoderSpanConfig(model_name=job["tokenizer"], encoder_config=settings, **GLINER)
     # GLiNER takes the last two pieces of the vocabulary for its own.
     tokenizer = AutoTokenizer.from_pretrained(job["tokenizer"])
     tokenizer.add_tokens([config.ent_token, config.sep_token], special_tokens=True)
     config.vocab_size = settings["vocab_size"]
     config.class_token_index = len(tokenizer) - 2
-    given = {"tokenizer": tokenizer, "backbone_from_pretrained": False}
-    model = GLiNER.load_from_config(config, load_tokenizer=False, **given)
+    model = UniEncoderSpanGLiNER(config, tokenizer=tokenizer, backbone_from_pretrained=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

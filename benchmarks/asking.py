@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from memory import resident
+from resident import resident
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from wasabi import msg

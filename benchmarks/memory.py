@@ -17,6 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 import typer
+from resident import MB, resident
 from wasabi import msg
 
 from spacy_xner.cli._app import command
@@ -26,22 +27,11 @@ from spacy_xner.evaluation.provenance import provenance
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]
-MB = 1e6
 TEXTS = (
     "Amina Otieno visited Nairobi on Monday .",
     "The ministry in Berlin answered Carlos Vega and the Union of Farmers .",
     "Nothing happened .",
 )
-
-
-def resident() -> dict[str, float]:
-    """Resident memory of this process in MB: "VmRSS" now and "VmHWM" at its peak, as Linux says.
-
-    Not `getrusage`: its peak takes in that of the parent process.
-    """
-    lines = Path("/proc/self/status").read_text(encoding="utf8").splitlines()
-    found = dict(line.split(":", 1) for line in lines)
-    return {name: int(found[name].split()[0]) * 1024 / MB for name in ("VmRSS", "VmHWM")}
 
 
 def measure(paths: Sequence[str], *, share: bool) -> dict[str, Any]:

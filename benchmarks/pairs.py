@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
-from memory import resident
 from numpy.typing import NDArray
+from resident import resident
 from spacy.tokens import Doc, DocBin
 from spacy.util import load_config
 from spacy.vocab import Vocab

@@ -48,6 +48,19 @@ def test_student_trains_saves_and_loads_without_torch(tmp_path):
     assert all(0.5 < score <= 1.0 for score in doc.spans["xner"].attrs["scores"])
 
 
+def test_smoke_test_works_without_torch(tmp_path):
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("xner")
+    example = make_example(nlp)
+    nlp.initialize(lambda: [example])
+    nlp.to_disk(tmp_path / "student")
+    for options in (["--record"], []):
+        command = [sys.executable, "-m", "spacy", "xner", "smoke", "student", *options]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 texts, 0 differ" in done.stdout
+
+
 def test_spacy_evaluate_works_without_seqeval(tmp_path):
     from spacy.tokens import DocBin
 

@@ -16,12 +16,16 @@ RUNNER = CliRunner()
 
 
 def load(name):
-    """A script of the benchmarks as a module."""
+    """A script of the benchmarks as a module; it finds its neighbours, as when it is run."""
     pytest.importorskip("spacy_transformers")
     found = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     module = importlib.util.module_from_spec(found)
     sys.modules[name] = module
-    found.loader.exec_module(module)
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        found.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
     return module
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from handmade import shard
 
+from spacy_xner.checksums import check_sums
+
 ROOT = Path(__file__).parents[1]
 # Names invented here: a language that no catalogue knows, as in docs/new-language.md.
 OWN_TEXT = [
@@ -82,6 +84,15 @@ def test_student_says_what_it_was_made_from(project):
     assert "licences" in meta["license"]
 
 
+def test_student_was_recorded_with_entities(project):
+    """A comparison of texts without entities would say little."""
+    student = project / "training/demo/student/model-last"
+    texts = json.loads((student / "smoke.json").read_text("utf8"))["texts"]
+    assert sum(len(entry["entities"]) for entry in texts) > 3
+    assert all(entry["scored"]["xner"] for entry in texts if entry["entities"])
+    assert check_sums(student) == []
+
+
 def test_second_run_repeats_nothing(project):
     teacher = project / "training/demo/teachers/en/model-last/xner/model"
     silver = shard(project / "silver/demo/sw", 0)
@@ -122,7 +133,13 @@ assert nlp.pipe_names == ["xner"], nlp.pipe_names
 assert doc.ents and len(doc.spans["xner"].attrs["scores"]) == len(doc.ents), doc.ents
 """
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    for command in (["-c", code], ["-m", "spacy", "evaluate", "xx_xner_student", "sw-test.spacy"]):
+    commands = (
+        ["-c", code],
+        ["-m", "spacy", "evaluate", "xx_xner_student", "sw-test.spacy"],
+        # What was recorded before packaging, with the training environment's versions.
+        ["-m", "spacy", "xner", "smoke", "xx_xner_student"],
+    )
+    for command in commands:
         done = subprocess.run(
             [venv / "bin/python", *command],
             cwd=tmp_path,
@@ -130,4 +147,5 @@ assert doc.ents and len(doc.spans["xner"].attrs["scores"]) == len(doc.ents), doc
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "loaded in" in done.stdout and " 0 differ" in done.stdout

@@ -11,6 +11,8 @@ from build.__main__ import main_parser
 from spacy.cli._util import app as spacy_app
 from weasel.util import load_project_config
 
+import spacy_xner.cli.plugin  # noqa: F401  # adds its commands to spaCy's
+
 ROOT = Path(__file__).parents[1]
 CONFIG = load_project_config(ROOT)
 COMMANDS = {command["name"]: command for command in CONFIG["commands"]}
@@ -62,8 +64,9 @@ def test_a_command_fits_what_it_calls(name, line, tmp_path, monkeypatch):
         return
     if words[1] == "-m":
         assert words[2] == "spacy"
-        group = typer.main.get_command(spacy_app)
-        command, arguments = group.commands[words[3]], words[4:]
+        command, arguments = typer.main.get_command(spacy_app), words[3:]
+        while hasattr(command, "commands"):
+            command, arguments = command.commands[arguments[0]], arguments[1:]
     else:
         path = ROOT / words[1]
         assert path.is_file(), path
@@ -96,13 +99,26 @@ OUTPUTS = {
 }
 
 
+def package_steps():
+    """The command "package": recording, the student's wheel, comparing, the library's wheel."""
+    return [shlex.split(line) for line in COMMANDS["package"]["script"]]
+
+
 def test_wheels_of_student_and_library_lie_together():
     """pip finds the library beside the student (--find-links)."""
-    student, library = (shlex.split(line) for line in COMMANDS["package"]["script"])
+    _, student, _, library = package_steps()
     name, version = (student[student.index(f"--{key}") + 1] for key in ("name", "version"))
     folder = f"{student[5]}/xx_{name}-{version}/dist"
     assert library[library.index("--outdir") + 1] == folder
     assert f"{student[5]}/xx_{name}-{version}" == "packages/" + report_option("--package")
+
+
+def test_what_is_packaged_is_compared_with_what_was_recorded():
+    record, student, compare, _ = package_steps()
+    assert record[3:] == ["xner", "smoke", student[4], "--record"]
+    name, version = (student[student.index(f"--{key}") + 1] for key in ("name", "version"))
+    assert compare[3:5] == ["xner", "smoke"]
+    assert compare[5] == f"{student[5]}/xx_{name}-{version}/xx_{name}/xx_{name}-{version}"
 
 
 def report_option(name):

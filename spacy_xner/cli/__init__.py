@@ -22,6 +22,7 @@ COMMANDS = (
     "neighbours",
     "peers",
     "similarity",
+    "smoke",
     "train",
     "verify",
     "weights",

@@ -70,3 +70,23 @@ class EvaluationMessages:
     )
     X606 = "Found no label in --labels '{labels}', expected names with commas, such as 'PER,LOC'."
     X607 = "Cannot use the config '{path}' ({reason}). Correct what the message names."
+    X608 = (
+        "Found no '{name}' in '{path}', expected what the pipeline predicted before it was "
+        "packaged. Write it with 'xner smoke --record', and package the pipeline again."
+    )
+    X609 = (
+        "Cannot read '{path}' ({reason}), expected what 'xner smoke --record' writes. Write it "
+        "again with the pipeline as it was before it was packaged."
+    )
+    X610 = (
+        "The pipeline does not predict what it did before it was packaged. Text {number}: "
+        "'{text}'. Found {found}. Expected {expected}, scores within {tolerance}. Compare the "
+        "versions of its requirements, and check its files with 'xner verify'; where only scores "
+        "differ, and one of the machines computes in a lower precision, raise --tolerance."
+    )
+    X611 = "Cannot measure '{name}' ({reason}). Check its path and the Python that runs it."
+    X612 = (
+        "Found no 'spacy-xner.TransformerEncoder.v1' in '{path}' (components: {found}), expected "
+        "one in its 'xner', to put the same parameters into a Hugging Face pipeline. Change "
+        "--transformers."
+    )

@@ -41,6 +41,7 @@ def test_all_commands_are_there():
         "similarity rank",
         "similarity train",
         "similarity weights",
+        "smoke",
         "train",
         "verify",
         "weights",

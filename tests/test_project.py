@@ -22,6 +22,8 @@ OWN_TEXT = [
     "Bi Rehema Juma anaishi Dodoma na mumewe.",
     "Shirika la Reli limefungua kituo Tabora.",
 ]
+# What a wheel may weigh, in bytes: the whole encoder in float32, and in 8 bits.
+LARGEST = {"torch": 120e6, "onnx": 45e6}
 LIBRARY_TEXTS = ("LICENSE", "README.md", "CHANGELOG.md", "constraints.txt")
 
 
@@ -86,7 +88,7 @@ def test_student_says_what_it_was_made_from(project):
 
 def test_student_was_recorded_with_entities(project):
     """A comparison of texts without entities would say little."""
-    student = project / "training/demo/student/model-last"
+    student = project / "training/demo/student/packaged"
     texts = json.loads((student / "smoke.json").read_text("utf8"))["texts"]
     assert sum(len(entry["entities"]) for entry in texts) > 3
     assert all(entry["scored"]["xner"] for entry in texts if entry["entities"])
@@ -104,30 +106,28 @@ def test_second_run_repeats_nothing(project):
     assert [path.stat().st_mtime_ns for path in (teacher, silver, student)] == before
 
 
-def test_own_language_needs_a_text_and_two_settings(project):
-    """What docs/new-language.md says, word for word, with the small student."""
-    (project / "assets/nyanja.txt").write_text("\n".join(OWN_TEXT) + "\n", encoding="utf8")
-    options = ["--vars.sources", "en es", "--vars.targets", "nyanja"]
-    options += ["--vars.student", "cnn", "--vars.package", "nyanja_student"]
-    done = spacy_project(project, "all", *options)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "No target has a test set" in done.stdout
-    assert list(project.glob("packages/xx_nyanja_student-0.1.0/dist/*.whl"))
-
-
-def test_package_works_in_a_clean_environment(project, tmp_path):
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+def test_package_works_in_a_clean_environment(project, tmp_path, runtime):
     """The two wheels alone: no teachers, no source data, no network to a hub."""
+    name = f"{runtime}_student"
+    options = ["--vars.sources", "en es", "--vars.runtime", runtime, "--vars.package", name]
+    for command in ("export", "package"):
+        done = spacy_project(project, command, *options)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     venv = tmp_path / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    dist = project / "packages/xx_xner_student-0.1.0/dist"
-    (student,) = dist.glob("xx_xner_student-*.whl")
+    dist = project / f"packages/xx_{name}-0.1.0/dist"
+    (student,) = dist.glob(f"xx_{name}-*.whl")
+    assert student.stat().st_size < LARGEST[runtime]
     install = [venv / "bin/python", "-m", "pip", "install", "--quiet"]
     install += ["--constraint", ROOT / "constraints.txt", "--find-links", dist, student]
     subprocess.run(install, check=True)
     shutil.copy(project / "corpus/demo/test/sw-test.spacy", tmp_path)
-    code = """
-import spacy
-nlp = spacy.load("xx_xner_student")
+    heavy = [] if runtime == "torch" else ["torch", "transformers", "sklearn", "onnx"]
+    code = f"""
+import importlib.util, spacy
+assert not [name for name in {heavy} if importlib.util.find_spec(name)]
+nlp = spacy.load("xx_{name}")
 doc = nlp("Waziri Amina Odhiambo alitembelea Kisumu .")
 assert nlp.pipe_names == ["xner"], nlp.pipe_names
 assert doc.ents and len(doc.spans["xner"].attrs["scores"]) == len(doc.ents), doc.ents
@@ -135,9 +135,9 @@ assert doc.ents and len(doc.spans["xner"].attrs["scores"]) == len(doc.ents), doc
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     commands = (
         ["-c", code],
-        ["-m", "spacy", "evaluate", "xx_xner_student", "sw-test.spacy"],
+        ["-m", "spacy", "evaluate", f"xx_{name}", "sw-test.spacy"],
         # What was recorded before packaging, with the training environment's versions.
-        ["-m", "spacy", "xner", "smoke", "xx_xner_student"],
+        ["-m", "spacy", "xner", "smoke", f"xx_{name}"],
     )
     for command in commands:
         done = subprocess.run(
@@ -149,3 +149,14 @@ assert doc.ents and len(doc.spans["xner"].attrs["scores"]) == len(doc.ents), doc
         )
         assert done.returncode == 0, done.stdout + done.stderr
     assert "loaded in" in done.stdout and " 0 differ" in done.stdout
+
+
+def test_own_language_needs_a_text_and_two_settings(project):
+    """What docs/new-language.md says, word for word, with the small student."""
+    (project / "assets/nyanja.txt").write_text("\n".join(OWN_TEXT) + "\n", encoding="utf8")
+    options = ["--vars.sources", "en es", "--vars.targets", "nyanja"]
+    options += ["--vars.student", "cnn", "--vars.package", "nyanja_student"]
+    done = spacy_project(project, "all", *options)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "No target has a test set" in done.stdout
+    assert list(project.glob("packages/xx_nyanja_student-0.1.0/dist/*.whl"))

@@ -1,7 +1,6 @@
 """`xner export`: a pipeline that runs without torch and transformers."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
 import typer
@@ -40,7 +39,7 @@ def export_command(
     from ..corpora.raw_text import read_text
     from ..pipeline.export import export_pipeline
     from ..pipeline.trim import trim_pipeline
-    from ..training.checkpoints import publish
+    from ..training.checkpoints import save_whole
 
     if output.exists() and not (output / "config.cfg").is_file() and any(output.iterdir()):
         raise XnerError(Errors.X106.format(path=output))
@@ -50,10 +49,6 @@ def export_command(
         msg.info(f"Word pieces: {trim_pipeline(nlp, texts, least=least)}")
     if runtime == "onnx":
         nlp = export_pipeline(nlp, precision=precision)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the output, so that the last step is a rename within one file system.
-    with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
-        nlp.to_disk(Path(folder, "model"))
-        publish(Path(folder, "model"), output)
+    save_whole(nlp, output)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
     msg.good(f"Exported the pipeline, {size:.0f} MB", output)

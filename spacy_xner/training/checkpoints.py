@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from spacy.language import Language
@@ -90,6 +91,19 @@ def make_checkpoint_logger(
         return log_step, finalize
 
     return setup
+
+
+def save_whole(nlp: Language, target: Path) -> None:
+    """Save a pipeline with its checksums; what was there is replaced when it is complete.
+
+    nlp (Language): Any pipeline.
+    target (Path): A folder, or nothing yet.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that the last step is a rename within one file system.
+    with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        nlp.to_disk(Path(folder, DIR_MODEL_LAST))
+        publish(Path(folder, DIR_MODEL_LAST), target)
 
 
 def publish(new: Path, target: Path) -> None:

@@ -83,6 +83,11 @@ def find_hooks(nlp: Language) -> list[Hook]:
         (DOCS, pipe, "set_annotations"),
         (HEAD, head, "_func"),
     ]
+    if encoder.name == "onnx_encoder":
+        from spacy_xner.ml import onnx_encoder
+
+        names = {"encode": SUBWORDS, "cut_docs": ALIGNMENT, "word_means": ALIGNMENT, "run": ENCODER}
+        return [*hooks, *((part, onnx_encoder, name) for name, part in names.items())]
     if encoder.name != "transformer_encoder":
         return [*hooks, (ENCODER, encoder, "_func")]
     import spacy_transformers.layers.transformer_model as trf_model

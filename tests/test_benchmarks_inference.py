@@ -14,6 +14,8 @@ from handmade import TOK2VEC, xner_pipeline
 from test_benchmarks import RUNNER, load
 from tiny_checkpoint import save_tiny_checkpoint
 
+from spacy_xner.pipeline.export import export_pipeline
+
 TEXTS = ["Ana met Bob in Lagos", "Lagos is big", "Bob left"]
 GLINER = os.environ.get("XNER_GLINER_PYTHON")
 TINY = {
@@ -51,6 +53,8 @@ def world(tmp_path_factory):
         "pooling": {"@layers": "reduce_first.v1"},
     }
     xner_pipeline(tok2vec=tok2vec).to_disk(folder / "trf")
+    pytest.importorskip("onnx")
+    export_pipeline(spacy.load(folder / "trf")).to_disk(folder / "int8")
     nlp = spacy.blank("xx")
     model = {"@architectures": "spacy-xner.SoftTagger.v1", "scale": 5.0, "tok2vec": TOK2VEC}
     nlp.add_pipe("xner", config={"model": model})
@@ -173,7 +177,7 @@ def test_sizes_of_folders(tmp_path):
     assert size.folder_size(tmp_path) == size.folder_size(tmp_path / "a") == 2
 
 
-@pytest.mark.parametrize("name", ["small", "trf"])
+@pytest.mark.parametrize("name", ["small", "trf", "int8"])
 def test_shares_of_a_student(world, tmp_path, name):
     breakdown = load("breakdown")
     output = tmp_path / "out.json"
@@ -186,7 +190,7 @@ def test_shares_of_a_student(world, tmp_path, name):
         assert min(spent.values()) >= 0
         called = [part for part, seconds in spent.items() if seconds > 0]
         subwords = [breakdown.SUBWORDS, breakdown.ALIGNMENT]
-        expected = [p for p in breakdown.PARTS if name == "trf" or p not in subwords]
+        expected = [p for p in breakdown.PARTS if name != "small" or p not in subwords]
         assert called == expected
 
 

@@ -172,13 +172,17 @@ def _forward(
         raise XnerError(Errors.X343)
     shim = cast(OnnxShim, model.shims[0])
     session, tokenizer = shim.load()
-    found = tokenizer.encode_batch([doc.text for doc in docs])
-    texts = [Encoded(x.ids, x.offsets, x.special_tokens_mask) for x in found]
     how: dict[str, Any] = {"window": window, "stride": stride, "reduce": model.attrs["reduce"]}
-    reading = cut_docs(docs, texts, **how)
+    reading = cut_docs(docs, encode(docs, tokenizer), **how)
     states = run(session, reading, shim.width, padding=shim.padding, max_subwords=max_subwords)
     rows: Any = word_means(states, reading, sum(len(doc) for doc in docs))
     return split_rows(model.ops, model.ops.asarray2f(rows), cast(Any, docs)), lambda dY: []
+
+
+def encode(docs: list[Doc], tokenizer: Any) -> list[Encoded]:
+    """What a tokenizer of the `tokenizers` library says of the texts of some documents."""
+    found = tokenizer.encode_batch([doc.text for doc in docs])
+    return [Encoded(x.ids, x.offsets, x.special_tokens_mask) for x in found]
 
 
 def run(
@@ -214,9 +218,12 @@ def word_means(states: NDArray[np.float32], reading: Reading, words: int) -> NDA
     words (int): How many they have.
     RETURNS (Array of shape (words, width)): In the order of the texts.
     """
+    counts = np.bincount(reading.owners, minlength=words)
+    filled = counts > 0
+    rows: Any = states[reading.rows]
+    if len(rows) > filled.sum():  # else each word has one sub-word, and there is nothing to add up
+        first = (counts.cumsum() - counts)[filled]
+        rows = np.add.reduceat(rows, first, axis=0) / counts[filled, None].astype(rows.dtype)
     result = np.zeros((words, states.shape[1]), dtype=states.dtype)
-    if len(reading.owners):
-        filled, first, counts = np.unique(reading.owners, return_index=True, return_counts=True)
-        sums = np.add.reduceat(states[reading.rows], first, axis=0)
-        result[filled] = sums / counts[:, None].astype(states.dtype)
+    result[filled] = rows
     return result

@@ -22,7 +22,7 @@ def fetch(
     sources: Annotated[str, typer.Option(help="Only the files of these languages.")] = "",
     targets: Annotated[str, typer.Option(help="Only the files of these, if it has them.")] = "",
 ) -> None:
-    """Copy missing assets from XNER_ASSET_MIRROR; check the md5 of all."""
+    """Copy missing assets from XNER_ASSET_MIRROR; check the sums of all."""
     assets = read_assets(project)
     table = read_sources(project / catalogue)
     # A target that is not in the catalogue is the user's own text.

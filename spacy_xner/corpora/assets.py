@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import srsly
 
+from ..checksums import read_sums
 from ..errors import Errors, XnerError
-from ..hashing import hash_file
 from ..safety import read_limited, read_metadata
 
 BENCHMARK = "assets/masakhaner/"
@@ -21,11 +21,12 @@ _URL = re.compile(r"https://raw\.githubusercontent\.com/[^/]+/(?P<name>[^/]+)/[^
 
 
 class Asset(NamedTuple):
-    """A file of the project: its place, its md5, and its address or an empty string."""
+    """A file of the project: its place, its md5, its address or "", and its SHA-256 or ""."""
 
     dest: str
     checksum: str
     url: str = ""
+    sha256: str = ""
 
     @property
     def mirror_path(self) -> str:
@@ -33,16 +34,33 @@ class Asset(NamedTuple):
         match = _URL.fullmatch(self.url)
         return f"raw/{match['name']}/{match['path']}" if match else self.dest[len(BENCHMARK) :]
 
+    def wrong_sum(self, data: bytes) -> tuple[str, str, str] | None:
+        """The name of the first sum that is not the file's, the one found and the one expected."""
+        found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        if found != self.checksum:
+            return "md5", found, self.checksum
+        found = hashlib.sha256(data).hexdigest()
+        if self.sha256 and found != self.sha256:
+            return "sha256", found, self.sha256
+        return None
+
 
 def read_assets(project: Path, *, below: str = BENCHMARK) -> list[Asset]:
-    """Read assets from project.yml.
+    """Read assets from project.yml, and their SHA-256 from assets/*.sha256, if it is there.
+
+    spaCy's projects know md5 alone, which shows damage and no forgery.
 
     project (Path): The project folder.
     below (str): Only those whose place begins so; by default those of the public benchmark.
     RETURNS (List[Asset]): In the order of the file.
     RAISES (XnerError): X213 if the file cannot be read, X210 if a destination leaves the project,
-        X702 if the file is too large.
+        X702 if the file is too large, X705 if a list of sums cannot be read.
     """
+    sums = {
+        f"{file.parent.name}/{name}": found
+        for file in sorted((project / "assets").glob("*.sha256"))
+        for name, found in read_sums(file).items()
+    }
     path = project / "project.yml"
     try:
         entries = srsly.yaml_loads(read_limited(path).decode("utf8")).get("assets") or []
@@ -50,7 +68,12 @@ def read_assets(project: Path, *, below: str = BENCHMARK) -> list[Asset]:
             if not (project / dest).resolve().is_relative_to(project.resolve()):
                 raise XnerError(Errors.X210.format(dest=dest))
         return [
-            Asset(entry["dest"], entry["checksum"].lower(), entry.get("url") or "")
+            Asset(
+                entry["dest"],
+                entry["checksum"].lower(),
+                entry.get("url") or "",
+                sums.get(entry["dest"], ""),
+            )
             for entry in entries
             if entry["dest"].startswith(below)
         ]
@@ -126,7 +149,7 @@ def fetch_assets(
     for asset in assets:
         path = project / asset.dest
         if path.exists():
-            _checked(path, asset.checksum)
+            _checked(path, asset)
             kept += 1
         elif not asset.url and not (mirror and (mirror / asset.mirror_path).is_file()):
             continue  # unlabelled text that is not public: the train set without labels serves
@@ -139,7 +162,7 @@ def fetch_assets(
             # Not at the top: it brings spaCy, which takes seconds, and checks need not wait.
             from ..shards import write_bytes
 
-            data = _checked(origin, asset.checksum)
+            data = _checked(origin, asset)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(path, data)
             copied += 1
@@ -154,7 +177,7 @@ def check_assets(project: Path, assets: Iterable[Asset]) -> list[str]:
 
     project (Path): The project folder.
     assets (Iterable[Asset]): See `read_assets`. One without a public address may be missing.
-    RETURNS (List[str]): A line for each file that is missing or has another md5.
+    RETURNS (List[str]): A line for each file that is missing or has another sum.
     """
     problems = []
     for asset in assets:
@@ -162,14 +185,15 @@ def check_assets(project: Path, assets: Iterable[Asset]) -> list[str]:
         if not path.is_file():
             if asset.url:
                 problems.append(f"{path} is missing, expected the md5 {asset.checksum}")
-        elif (found := hash_file(path)) != asset.checksum:
-            problems.append(f"{path} has the md5 {found}, expected {asset.checksum}")
+        elif wrong := asset.wrong_sum(path.read_bytes()):
+            kind, found, expected = wrong
+            problems.append(f"{path} has the {kind} {found}, expected {expected}")
     return problems
 
 
-def _checked(path: Path, checksum: str) -> bytes:
+def _checked(path: Path, asset: Asset) -> bytes:
     data = path.read_bytes()
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if found != checksum:
-        raise XnerError(Errors.X208.format(found=found, path=path, expected=checksum))
+    if wrong := asset.wrong_sum(data):
+        kind, found, expected = wrong
+        raise XnerError(Errors.X208.format(kind=kind, found=found, path=path, expected=expected))
     return data

@@ -31,8 +31,9 @@ class CorpusMessages:
         "Check --format, --min-tokens and --skip-bad."
     )
     X208 = (
-        "Found the md5 {found} of '{path}', expected {expected} as in project.yml. Nothing was "
-        "overwritten: delete the file, or correct the mirror, and fetch again."
+        "Found the {kind} {found} of '{path}', expected {expected} as the project says "
+        "(project.yml, assets/*.sha256). Nothing was overwritten: delete the file, or correct the "
+        "mirror, and fetch again."
     )
     X209 = (
         "Found no '{path}' for the asset '{dest}'. Set XNER_ASSET_MIRROR to a folder that holds "

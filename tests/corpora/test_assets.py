@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from spacy_xner.corpora.assets import (
     Asset,
+    check_assets,
     fetch_assets,
     read_assets,
     read_sources,
@@ -102,6 +103,27 @@ def test_a_wrong_mirror_writes_nothing(project, mirror):
     (mirror / "raw" / "repo" / "data" / "aa" / "train.txt").unlink()
     with pytest.raises(XnerError, match=r"X209.*train\.txt"):
         fetch_assets(project, read_assets(project), mirror=mirror)
+
+
+def test_a_forged_file_has_the_md5_and_not_the_sha256(project, mirror):
+    name = "masakhaner/m/aa/train.conll"
+    sums = project / "assets/masakhaner.sha256"
+    sums.write_text(f"{hashlib.sha256(LABELLED).hexdigest()}  {name}\n")
+    (asset, _) = read_assets(project)
+    assert fetch_assets(project, [asset], mirror=mirror) == (0, 1)
+    assert check_assets(project, [asset]) == []
+    sums.write_text(f"{'0' * 64}  {name}\n")
+    (asset, _) = read_assets(project)
+    with pytest.raises(XnerError, match=r"X208.*sha256.*train\.conll"):
+        fetch_assets(project, [asset])
+    assert "has the sha256" in check_assets(project, [asset])[0]
+    sums.write_text(f"{'0' * 64}  ../../elsewhere\n")
+    with pytest.raises(XnerError, match="X705"):
+        read_assets(project)
+
+
+def test_all_public_corpora_have_a_sha256():
+    assert all(len(asset.sha256) == 64 for asset in read_assets(ROOT))
 
 
 def test_text_without_an_address_is_optional(project, mirror):

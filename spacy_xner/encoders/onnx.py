@@ -19,13 +19,17 @@ Precision = Literal["int8", "float32"]
 OPSET = 17
 
 
-def export_encoder(module: "nn.Module", *, precision: Precision = "int8") -> bytes:
+def export_encoder(
+    module: "nn.Module", *, precision: Precision = "int8", per_channel: bool = False
+) -> bytes:
     """Write an encoder as a graph that reads batches of any shape.
 
     module (torch.nn.Module): A Hugging Face encoder; it is left as it is.
     precision (str): "float32", or "int8": matrices of weights are kept in 8 bits, their inputs are
         rounded to 8 bits when it runs, a scale a batch (dynamic quantisation), and word embeddings
         are kept in 8 bits with a scale a row. All else stays in float32.
+    per_channel (bool): With "int8", a scale for each column of a matrix in place of one for all of
+        it; docs/performance.md says what that gives.
     RETURNS (bytes): The ONNX model; names of inputs and output as in `ml/onnx_encoder.py`.
     RAISES (XnerError): X344 without the libraries, X345 if the encoder cannot be written.
     """
@@ -66,7 +70,12 @@ def export_encoder(module: "nn.Module", *, precision: Precision = "int8") -> byt
             )
             if precision == "int8":
                 _quiet(quantize_dynamic)(
-                    path, path, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8
+                    path,
+                    path,
+                    op_types_to_quantize=["MatMul"],
+                    # Unsigned weights take twice the time on a processor with VNNI.
+                    weight_type=QuantType.QInt8,
+                    per_channel=per_channel,
                 )
             model = onnx.load(path)
         except Exception as err:  # torch has an exception for each thing that a graph cannot say

@@ -90,3 +90,7 @@ class EvaluationMessages:
         "one in its 'xner', to put the same parameters into a Hugging Face pipeline. Change "
         "--transformers."
     )
+    X613 = (
+        "Found speeds of {found}, expected some of the pipelines whose accuracy is known: "
+        "{expected}. Give both benchmarks the same names."
+    )

@@ -18,11 +18,13 @@ REQUIREMENTS = ("onnxruntime>=1.20", "tokenizers>=0.20")
 POOLINGS = {"reduce_first": "first", "reduce_last": "last", "reduce_mean": "mean"}
 
 
-def export_pipeline(nlp: Language, *, precision: Precision = "int8") -> Language:
+def export_pipeline(
+    nlp: Language, *, precision: Precision = "int8", per_channel: bool = False
+) -> Language:
     """Copy a pipeline, with an ONNX graph in the place of each transformer that an `xner` reads.
 
     nlp (Language): A trained pipeline; it is left as it is.
-    precision (str): Of the graphs, see `encoders.onnx.export_encoder`.
+    precision (str), per_channel (bool): Of the graphs, see `encoders.onnx.export_encoder`.
     RETURNS (Language): With the same components, labels, settings and meta data, and what the
         graphs need among the requirements of its meta data.
     RAISES (XnerError): X346 if no `xner` reads a `spacy-xner.TransformerEncoder.v1`, and what
@@ -42,7 +44,10 @@ def export_pipeline(nlp: Language, *, precision: Precision = "int8") -> Language
     for name, pipe in nlp.components:
         new: Any = made.get_pipe(name)
         if name in encoders:
-            _fill(new, pipe, encoders[name], precision)
+            graph = export_encoder(
+                torch_module(encoders[name]), precision=precision, per_channel=per_channel
+            )
+            _fill(new, pipe, encoders[name], graph)
         elif hasattr(pipe, "to_bytes"):
             new.from_bytes(pipe.to_bytes())
     made.meta.update(nlp.meta)
@@ -58,13 +63,13 @@ def _windows(encoder: Model) -> dict[str, int]:
     return {"window": window, "stride": window * 3 // 4}
 
 
-def _fill(new: Xner, old: Any, encoder: Model, precision: Precision) -> None:
+def _fill(new: Xner, old: Any, encoder: Model, graph: bytes) -> None:
     """Give a new component the labels and weights of a trained one."""
     new.cfg = {**old.cfg}
     tokenizer = hf_objects(encoder).tokenizer
     tok2vec = new.model.get_ref("tok2vec")
     shim = cast(OnnxShim, tok2vec.shims[0])
-    shim.graph = export_encoder(torch_module(encoder), precision=precision)
+    shim.graph = graph
     shim.tokenizer = tokenizer.backend_tokenizer.to_str()
     shim.width = encoder.get_dim("nO")
     shim.padding = tokenizer.pad_token_id or 0

@@ -28,6 +28,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "float32": {"precision": "float32"},
     "int8": {"precision": "int8"},
     "int8, a scale a column": {"precision": "int8", "per_channel": True},
+    "int8, all 8 bits": {"precision": "int8", "reduce_range": False},
 }
 TORCH = "torch"
 HEADER = ("variant", "sub-words at once", "words/s", "labels unchanged", "of those in entities")

@@ -4,13 +4,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from wasabi import msg
 
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import load_pipeline
 from spacy_xner.corpora.raw_text import read_text
-from spacy_xner.pipeline.export import export_pipeline
-from spacy_xner.pipeline.trim import find_encoders, trim_pipeline
-from spacy_xner.training.checkpoints import save_whole
+from spacy_xner.pipeline.export import (
+    check_target,
+    export_pipeline,
+    save_export,
+    torch_components,
+)
+from spacy_xner.pipeline.trim import can_trim, find_encoders, trim_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -30,14 +35,21 @@ def export(
     pieces: Annotated[int, typer.Option(min=0, help="Word pieces to keep at least.")] = 60_000,
 ) -> None:
     """Leave out what the targets do not need, and change the runtime if asked to."""
+    check_target(student, output)
     nlp = load_pipeline(student)
-    if find_encoders(nlp):  # others have no vocabulary, and need no torch
+    how: dict[str, str] = {"runtime": runtime}
+    if can_trim(nlp):
         paths = (unlabelled / f"{target}.jsonl" for target in targets.split())
         texts = (record.text for path in paths for record in read_text(path))
         trim_pipeline(nlp, texts, least=pieces)
-        if runtime == "onnx":
-            nlp = export_pipeline(nlp, precision=precision)
-    save_whole(nlp, output)
+    elif find_encoders(nlp):
+        msg.info("The whole vocabulary is kept: only that of a Unigram tokenizer can be trimmed")
+    if runtime == "onnx" and find_encoders(nlp):
+        nlp = export_pipeline(nlp, precision=precision)
+        how["precision"] = precision
+    if runtime == "onnx" and (others := torch_components(nlp)):
+        msg.warn(f"These components need torch still: {', '.join(others)}")
+    save_export(nlp, output, **how)
 
 
 if __name__ == "__main__":

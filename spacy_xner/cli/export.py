@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 from wasabi import msg
 
-from ..errors import Errors, XnerError
 from ._app import command
 from ._util import load_pipeline
 
@@ -37,18 +36,19 @@ def export_command(
     transformers. It predicts and cannot be trained.
     """
     from ..corpora.raw_text import read_text
-    from ..pipeline.export import export_pipeline
+    from ..pipeline.export import check_target, export_pipeline, save_export, torch_components
     from ..pipeline.trim import trim_pipeline
-    from ..training.checkpoints import save_whole
 
-    if output.exists() and not (output / "config.cfg").is_file() and any(output.iterdir()):
-        raise XnerError(Errors.X106.format(path=output))
+    check_target(model, output)
     nlp = load_pipeline(model)
     if vocabulary:
         texts = (record.text for path in vocabulary for record in read_text(path))
         msg.info(f"Word pieces: {trim_pipeline(nlp, texts, least=least)}")
     if runtime == "onnx":
         nlp = export_pipeline(nlp, precision=precision)
-    save_whole(nlp, output)
+        if others := torch_components(nlp):
+            msg.warn(f"These components need torch still: {', '.join(others)}")
+    how = {"runtime": runtime} | ({"precision": precision} if runtime == "onnx" else {})
+    save_export(nlp, output, **how)
     size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file()) / 1e6
     msg.good(f"Exported the pipeline, {size:.0f} MB", output)

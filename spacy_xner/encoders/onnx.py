@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors, XnerError, reason
-from ..ml.onnx_encoder import INPUTS, OUTPUT
+from ..ml.onnx_encoder import ELSEWHERE, INPUTS, OUTPUT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,16 +20,23 @@ OPSET = 17
 
 
 def export_encoder(
-    module: "nn.Module", *, precision: Precision = "int8", per_channel: bool = False
+    module: "nn.Module",
+    *,
+    precision: Precision = "int8",
+    per_channel: bool = False,
+    reduce_range: bool = True,
 ) -> bytes:
     """Write an encoder as a graph that reads batches of any shape.
 
     module (torch.nn.Module): A Hugging Face encoder; it is left as it is.
-    precision (str): "float32", or "int8": matrices of weights are kept in 8 bits, their inputs are
-        rounded to 8 bits when it runs, a scale a batch (dynamic quantisation), and word embeddings
-        are kept in 8 bits with a scale a row. All else stays in float32.
+    precision (str): "float32", or "int8": matrices of weights are kept in signed integers of 8
+        bits, their inputs are rounded to 8 bits when it runs, a scale a batch (dynamic
+        quantisation), and word embeddings are kept in 8 bits with a scale a row. All else stays in
+        float32.
     per_channel (bool): With "int8", a scale for each column of a matrix in place of one for all of
-        it; docs/performance.md says what that gives.
+        it.
+    reduce_range (bool): With "int8", weights in 7 bits: products of 8 bits by 8 overflow on
+        processors without VNNI.
     RETURNS (bytes): The ONNX model; names of inputs and output as in `ml/onnx_encoder.py`.
     RAISES (XnerError): X344 without the libraries, X345 if the encoder cannot be written.
     """
@@ -51,7 +58,7 @@ def export_encoder(
             found = self.module(input_ids=input_ids, attention_mask=attention_mask)
             return found.last_hidden_state
 
-    ids = torch.zeros((2, 3), dtype=torch.long)
+    ids = torch.zeros((2, 3), dtype=torch.long, device=next(module.parameters()).device)
     axes = {name: {0: "texts", 1: "subwords"} for name in (*INPUTS, OUTPUT)}
     was_training = module.training
     with TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -73,9 +80,9 @@ def export_encoder(
                     path,
                     path,
                     op_types_to_quantize=["MatMul"],
-                    # Unsigned weights take twice the time on a processor with VNNI.
                     weight_type=QuantType.QInt8,
                     per_channel=per_channel,
+                    reduce_range=reduce_range,
                 )
             model = onnx.load(path)
         except Exception as err:  # torch has an exception for each thing that a graph cannot say
@@ -85,7 +92,10 @@ def export_encoder(
     if precision == "int8":
         embeddings: Any = module.get_input_embeddings()  # type: ignore[operator]
         quantise_rows(model, embeddings.weight.detach().cpu().numpy())
-    return model.SerializeToString()
+    data: bytes = model.SerializeToString()
+    if ELSEWHERE in data:
+        raise XnerError(Errors.X345.format(reason="a name in it holds the word 'location'"))
+    return data
 
 
 def quantise_rows(model: Any, table: NDArray[np.float32]) -> None:

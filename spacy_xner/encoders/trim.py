@@ -157,11 +157,20 @@ def trim_checkpoint(
 
 
 def trim_model(model: Any, kept: NDArray[np.int64]) -> None:
-    """Keep only some rows of a model's input embeddings, in place."""
+    """Keep only some rows of a model's input embeddings, in place.
+
+    RAISES (XnerError): X108 if the padding gets another number and positions are counted from it.
+    """
     import torch
 
     old = model.get_input_embeddings()
     new_id = {int(old): new for new, old in enumerate(kept)}
+    counted_from = getattr(getattr(model, "embeddings", None), "padding_idx", None)
+    if counted_from is not None and new_id.get(counted_from) != counted_from:
+        reason = (
+            f"its positions are counted from piece {counted_from}, which is not among the first"
+        )
+        raise XnerError(Errors.X108.format(path=type(model).__name__, reason=reason))
     padding = new_id.get(old.padding_idx) if old.padding_idx is not None else None
     rows = old.weight.detach()[torch.from_numpy(kept)].clone()
     model.set_input_embeddings(

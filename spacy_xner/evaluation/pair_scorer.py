@@ -4,6 +4,7 @@ It runs with the core installation, so it imports nothing beyond spaCy and numpy
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,23 +45,27 @@ def make_pair_scorer(max_pairs: int = 20_000, seed: int = 0) -> Callable[..., di
         the expected calibration error of the similarities. None where there is no pair.
     """
 
-    def score(
-        examples: Iterable[Example],
-        *,
-        vectors: Sequence[NDArray[np.floating]],
-        labels: Sequence[str],
-        similarity: Kind,
-        **kwargs: Any,
-    ) -> dict[str, Any]:
-        known = [tag_classes(*targets(eg, labels, {})) for eg in examples]
-        if not known:
-            return {"pairs_ap": None, "pairs_ece": None}
-        classes, rows = np.concatenate(known), np.concatenate(vectors)
-        random = np.random.default_rng(seed)
-        pairs = sample_pairs(classes, max_pairs=max_pairs, random=random)
-        return pair_scores(rows, classes, pairs, kind=similarity)
+    # A partial of a function that has a name: what spawned processes get must be pickled.
+    return partial(_score, max_pairs=max_pairs, seed=seed)
 
-    return score
+
+def _score(
+    examples: Iterable[Example],
+    *,
+    max_pairs: int,
+    seed: int,
+    vectors: Sequence[NDArray[np.floating]],
+    labels: Sequence[str],
+    similarity: Kind,
+    **kwargs: Any,
+) -> dict[str, Any]:
+    known = [tag_classes(*targets(eg, labels, {})) for eg in examples]
+    if not known:
+        return {"pairs_ap": None, "pairs_ece": None}
+    classes, rows = np.concatenate(known), np.concatenate(vectors)
+    random = np.random.default_rng(seed)
+    pairs = sample_pairs(classes, max_pairs=max_pairs, random=random)
+    return pair_scores(rows, classes, pairs, kind=similarity)
 
 
 def pair_scores(

@@ -4,6 +4,7 @@ It runs with the core installation, so it imports nothing beyond spaCy and numpy
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from spacy.scorer import get_ner_prf
@@ -23,9 +24,11 @@ def make_xner_scorer(spans_key: str = "xner") -> Callable[..., dict[str, Any]]:
         where no span has a score).
     """
 
-    def score(examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
-        examples = list(examples)
-        spans = scored_spans(examples, spans_key=kwargs.get("spans_key", spans_key))
-        return {**get_ner_prf(examples), "xner_ece": expected_calibration_error(*spans)}
+    # A partial of a function that has a name: what spawned processes get must be pickled.
+    return partial(_score, default_key=spans_key)
 
-    return score
+
+def _score(examples: Iterable[Example], *, default_key: str, **kwargs: Any) -> dict[str, Any]:
+    examples = list(examples)
+    spans = scored_spans(examples, spans_key=kwargs.get("spans_key", default_key))
+    return {**get_ner_prf(examples), "xner_ece": expected_calibration_error(*spans)}

@@ -148,3 +148,8 @@ class TrainingMessages:
         "'spacy-xner.TransformerEncoder.v1': others run without torch as they are. Give a pipeline "
         "trained with configs/student_trf.cfg or configs/student_small.cfg."
     )
+    X347 = (
+        "Cannot export the transformer ({reason}), expected a trained one with a fast tokenizer, "
+        "whose words are the first, the last or the mean of their sub-words. Train it first, or "
+        "change 'pooling' in [components.xner.model.tok2vec]."
+    )

@@ -23,6 +23,8 @@ from .windows import Reduce
 INPUTS = ("input_ids", "attention_mask")
 OUTPUT = "vectors"
 WINDOW = 254
+# A tensor whose values lie in another file says where under this key. Our graphs hold all values.
+ELSEWHERE = b"location"
 FIELDS = ("graph", "tokenizer", "width", "padding")
 
 
@@ -109,6 +111,8 @@ class OnnxShim(Shim):
         if self._loaded is None or self._loaded[0] != os.getpid():
             if not self.graph:
                 raise XnerError(Errors.X341)
+            if ELSEWHERE in self.graph:
+                raise XnerError(Errors.X342.format(reason="its graph names another file"))
             import onnxruntime
             from tokenizers import Tokenizer
 

@@ -31,22 +31,40 @@ def find_encoders(nlp: Language) -> dict[str, Model]:
 
 
 def hf_objects(encoder: Model) -> Any:
-    """What spacy-transformers holds of a model: `tokenizer`, `transformer` and more."""
+    """What spacy-transformers holds of a model: `tokenizer`, `transformer` and more.
+
+    RAISES (XnerError): X347 if it was not trained, or its tokenizer is none of `tokenizers`.
+    """
     (shim,) = (shim for node in encoder.walk() for shim in node.shims)
-    return cast(Any, shim)._hfmodel
+    objects = cast(Any, shim)._hfmodel
+    if objects.transformer is None:
+        raise XnerError(Errors.X347.format(reason="it holds no weights yet"))
+    if not objects.tokenizer.is_fast:
+        raise XnerError(Errors.X347.format(reason="its tokenizer is not a fast one"))
+    return objects
+
+
+def can_trim(nlp: Language) -> bool:
+    """Whether a pipeline has transformers, all with a vocabulary that can be trimmed."""
+    kinds = {
+        type(hf_objects(node).tokenizer.backend_tokenizer.model).__name__
+        for node in find_encoders(nlp).values()
+    }
+    return kinds == {"Unigram"}
 
 
 def trim_pipeline(nlp: Language, texts: Iterable[str], *, least: int = 0) -> int:
     """Keep the word embeddings that some texts need, in place.
 
-    What the pipeline predicts for these texts stays the same. Other texts may be cut into more
-    pieces; a character that could be read can be read still.
+    What the pipeline predicts for these texts stays the same, as long as each is read in one
+    window. Other texts may be cut into more pieces; a character that could be read can be read
+    still.
 
     nlp (Language): A trained pipeline.
     texts (Iterable[str]): In the languages that it is for.
     least (int): Pieces to keep at least, see `encoders.trim.needed_pieces`.
     RETURNS (int): How many pieces are left, of all encoders.
-    RAISES (XnerError): X346 if there is no transformer, X105 if its tokenizer is not Unigram.
+    RAISES (XnerError): X346 if there is no transformer, X105 if its tokenizer is not Unigram, X347.
     """
     encoders = find_encoders(nlp)
     if not encoders:

@@ -16,7 +16,7 @@ from tiny_checkpoint import save_tiny_checkpoint, save_unigram_checkpoint
 from spacy_xner.checksums import check_sums
 from spacy_xner.errors import XnerError
 from spacy_xner.ml.onnx_encoder import OnnxShim
-from spacy_xner.pipeline.export import export_pipeline
+from spacy_xner.pipeline.export import REQUIREMENTS, export_pipeline, torch_components
 from spacy_xner.pipeline.trim import find_encoders, hf_objects, trim_pipeline
 
 pytest.importorskip("torch")
@@ -194,17 +194,45 @@ def test_a_graph_cannot_read_other_files(exported, tmp_path, monkeypatch):
     import onnx
 
     monkeypatch.chdir(tmp_path)
-    Path("secret.bin").write_bytes(b"\0" * 4096)
-    model = onnx.load_from_string(
-        exported["float32"].get_pipe("xner").model.get_ref("tok2vec").shims[0].graph
-    )
-    tensor = model.graph.initializer[0]
+    shim = exported["float32"].get_pipe("xner").model.get_ref("tok2vec").shims[0]
+    model = onnx.load_from_string(shim.graph)
+    tensor = max(model.graph.initializer, key=lambda x: len(x.raw_data))
+    size = len(tensor.raw_data)
+    Path("secret.bin").write_bytes(b"\0" * size)
     tensor.ClearField("raw_data")
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in {"location": "secret.bin", "offset": "0", "length": "64"}.items():
+    for key, value in {"location": "secret.bin", "offset": "0", "length": str(size)}.items():
         tensor.external_data.add(key=key, value=value)
-    with pytest.raises(XnerError, match="X342"):
-        OnnxShim(model.SerializeToString(), "{}").load()
+    with pytest.raises(XnerError, match="X342.*names another file"):
+        OnnxShim(model.SerializeToString(), shim.tokenizer).load()
+
+
+def test_the_tokenizer_and_its_exceptions_come_along(checkpoint):
+    trained = xner_pipeline(tok2vec=transformer(checkpoint), updates=1)
+    trained.tokenizer.add_special_case("ana-met", [{"ORTH": "ana"}, {"ORTH": "-met"}])
+    found = export_pipeline(trained)
+    assert [t.text for t in found("x ana-met y")] == ["x", "ana", "-met", "y"]
+
+
+def test_what_cannot_be_exported_is_named(checkpoint, make_xner):
+    with pytest.raises(XnerError, match="X346"):
+        export_pipeline(make_xner())
+    untrained = spacy.blank("xx")
+    model = {"@architectures": "spacy-xner.SoftTagger.v1", "tok2vec": transformer(checkpoint)}
+    untrained.add_pipe("xner", config={"model": model})
+    with pytest.raises(XnerError, match="X347.*no weights"):
+        export_pipeline(untrained)
+    with pytest.raises(XnerError, match="X347.*pooling"):
+        pooling = transformer(checkpoint, pooling="reduce_max.v1")
+        export_pipeline(xner_pipeline(tok2vec=pooling, updates=1))
+
+
+def test_torch_leaves_the_requirements_unless_another_component_needs_it(checkpoint):
+    trained = xner_pipeline(tok2vec=transformer(checkpoint), updates=1)
+    trained.meta["requirements"] = ["spacy-transformers>=1.4,<1.5", "jieba", "tokenizers>=0.1"]
+    found = export_pipeline(trained)
+    assert found.meta["requirements"] == ["jieba", *REQUIREMENTS]
+    assert torch_components(trained) == ["xner"] and torch_components(found) == []
 
 
 def test_command(trained, tmp_path):
@@ -214,13 +242,33 @@ def test_command(trained, tmp_path):
         assert code == 0, output
     assert check_sums(tmp_path / "out") == []
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "out"]
-    shutil.copytree(tmp_path / "out", tmp_path / "again")
-    code, output = call("export", tmp_path / "again", tmp_path / "third")
+    code, output = call("export", tmp_path / "out", tmp_path / "third")
     assert code == 1 and "X346" in output and not (tmp_path / "third").exists()
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken/notes.txt").write_text("mine")
-    code, output = call("export", tmp_path / "model", tmp_path / "taken")
-    assert code == 1 and "X106" in output and (tmp_path / "taken/notes.txt").exists()
+
+
+def test_nothing_but_an_export_is_replaced(trained, tmp_path):
+    model = tmp_path / "folder/model"
+    model.parent.mkdir()
+    trained.to_disk(model)
+    shutil.copytree(model, tmp_path / "other")  # a pipeline that nobody exported
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work/config.cfg").write_text("")
+    (tmp_path / "file").write_text("mine")
+    for target in ("other", "work", "file", "folder", "folder/model", "folder/model/new"):
+        before = sorted(tmp_path.rglob("*"))
+        code, output = call("export", model, tmp_path / target)
+        assert code == 1 and "X106" in output, target
+        assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "empty").mkdir()
+    assert call("export", model, tmp_path / "empty", "--runtime", "torch")[0] == 0
+
+
+def test_the_component_can_be_pickled(exported):
+    """What spawned processes of nlp.pipe are given."""
+    pipe = pickle.loads(pickle.dumps(exported["int8"].get_pipe("xner")))
+    docs = [exported["int8"].make_doc(text) for text in TEXTS]
+    for one, other in zip(pipe.predict(docs), probabilities(exported["int8"])[1], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,10 @@ app = typer.Typer(pretty_exceptions_enable=False)
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "float32": {"precision": "float32"},
-    "int8": {"precision": "int8"},
-    "int8, a scale a column": {"precision": "int8", "per_channel": True},
-    "int8, all 8 bits": {"precision": "int8", "reduce_range": False},
+    "7 bits, a scale a column": {},
+    "7 bits, a scale a matrix": {"per_channel": False},
+    "8 bits, a scale a column": {"reduce_range": False},
+    "8 bits, a scale a matrix": {"per_channel": False, "reduce_range": False},
 }
 TORCH = "torch"
 HEADER = ("variant", "sub-words at once", "words/s", "labels unchanged", "of those in entities")

@@ -26,7 +26,7 @@ def test_variants_of_an_export(tmp_path):
     result = json.loads((tmp_path / "out.json").read_text("utf8"))
     assert (result["words"], result["texts"]) == (8, 2)
     rows = {(row["variant"], row["max_subwords"]): row for row in result["variants"]}
-    assert len(rows) == 1 + 4 * 2
+    assert len(rows) == 1 + 5 * 2
     assert rows["torch", 0]["same"] == rows["float32", 64]["same"] == 1.0
     assert all(len(row["seconds"]) == 2 and row["same"] > 0.5 for row in rows.values())
 

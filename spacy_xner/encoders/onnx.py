@@ -23,7 +23,7 @@ def export_encoder(
     module: "nn.Module",
     *,
     precision: Precision = "int8",
-    per_channel: bool = False,
+    per_channel: bool = True,
     reduce_range: bool = True,
 ) -> bytes:
     """Write an encoder as a graph that reads batches of any shape.
@@ -33,8 +33,8 @@ def export_encoder(
         bits, their inputs are rounded to 8 bits when it runs, a scale a batch (dynamic
         quantisation), and word embeddings are kept in 8 bits with a scale a row. All else stays in
         float32.
-    per_channel (bool): With "int8", a scale for each column of a matrix in place of one for all of
-        it.
+    per_channel (bool): With "int8", a scale for each column of a matrix, in place of one for all of
+        it, which changes six times as many labels (docs/performance.md).
     reduce_range (bool): With "int8", weights in 7 bits: products of 8 bits by 8 overflow on
         processors without VNNI.
     RETURNS (bytes): The ONNX model; names of inputs and output as in `ml/onnx_encoder.py`.

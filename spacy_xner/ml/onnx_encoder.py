@@ -33,7 +33,7 @@ def build_onnx_encoder(
     reduce: Reduce = "first",
     window: int = WINDOW,
     stride: int = WINDOW * 3 // 4,
-    max_subwords: int = 1024,
+    max_subwords: int = 256,
     threads: int = 0,
 ) -> Model[list[Doc], list[Floats2d]]:
     """An encoder that `xner export` has written; it predicts and cannot be trained.

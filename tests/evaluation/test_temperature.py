@@ -198,7 +198,7 @@ def test_the_temperature_of_a_config(nlp, tmp_path):
     assert configured_temperature(config) == 2.5
     config.write_text(config.read_text("utf8").replace("temperature = 2.5\n", ""), "utf8")
     assert configured_temperature(config) == 1.0
-    assert configured_temperature(CONFIGS / "student.cfg") == 1.0
+    assert configured_temperature(CONFIGS / "student_trf.cfg") == 1.0
     assert configured_temperature(CONFIGS / "student_ner.cfg") is None
     with pytest.raises(XnerError, match="X601"):
         configured_temperature(tmp_path / "none.cfg")

@@ -21,8 +21,9 @@ from spacy_xner.cli._util import write_json
 from spacy_xner.corpora.raw_text import RawText, read_text
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.provenance import provenance
+from spacy_xner.jobs.annotator import load_annotator
 from spacy_xner.jobs.blocks import plain_source
-from spacy_xner.jobs.local import in_process, load_annotator
+from spacy_xner.jobs.local import in_process
 from spacy_xner.jobs.progress import LOG
 from spacy_xner.jobs.run import run_job
 from spacy_xner.jobs.shard import BATCH

@@ -10,8 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from spacy.language import Language
-from spacy.tokens import Doc
-from spacy.training import Example
 from spacy.vocab import Vocab
 from wasabi import msg
 
@@ -22,11 +20,10 @@ from spacy_xner.ensemble.build import COMPONENT, reuse_teachers
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.bootstrap import Counts, sentence_counts
 from spacy_xner.evaluation.provenance import model_info, provenance
-from spacy_xner.evaluation.report import entity_sets, predict, score_language
-from spacy_xner.evaluation.systems import ENSEMBLE, compare, systems_from_votes
+from spacy_xner.evaluation.report import entity_sets, score_language
+from spacy_xner.evaluation.systems import compare, entities_of
 from spacy_xner.hashing import hash_file
 from spacy_xner.shards import read_docs
-from spacy_xner.silver import SPANS_KEY
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
 
@@ -110,7 +107,7 @@ def _scored(
     _share_teachers(loaded.values(), answers)
     found: dict[str, Any] = {"model": model, "rows": {}, "counts": {}}
     for target, test in files.items():
-        examples = _entities(loaded[paths[target]], list(read_docs(test, Vocab())))
+        examples = entities_of(loaded[paths[target]], list(read_docs(test, Vocab())))
         found["rows"][target] = score_language(examples, labels, language=target)
         sets = entity_sets(examples, labels, language=target)
         found["counts"][target] = sentence_counts(*sets).tolist()
@@ -126,14 +123,6 @@ def _share_teachers(pipelines: Iterable[Language], answers: Path) -> None:
             ensemble = find_ensemble(nlp)
             reuse_teachers(ensemble, known)
             ensemble.teachers = keep_answers(ensemble.teachers, answers)
-
-
-def _entities(nlp: Language, gold: Sequence[Doc]) -> list[Example]:
-    """What a pipeline finds. An ensemble's `doc.ents` would lack entities of a low score."""
-    examples, _ = predict(nlp, gold)
-    if any(SPANS_KEY in eg.x.spans for eg in examples):
-        return systems_from_votes(examples)[ENSEMBLE]
-    return examples
 
 
 def _macro(rows: dict[str, Any]) -> float:

@@ -2,7 +2,7 @@
 
 Numbers are stable, so that a message can be searched for. Ranges: X0 labels, decoding and silver;
 X1 encoders; X2 corpora and assets; X3 trainable components and training; X4 teachers and the
-ensemble; X5 evaluation; X6 the command line; X7 safety, locks and checksums.
+ensemble; X5 evaluation; X6 the command line; X7 safety, locks and checksums; X8 studies.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from .messages.ensemble import EnsembleMessages
 from .messages.evaluation import EvaluationMessages
 from .messages.jobs import JobMessages
 from .messages.safety import SafetyMessages
+from .messages.study import StudyMessages
 from .messages.training import TrainingMessages
 
 
@@ -74,6 +75,7 @@ class Errors(
     EvaluationMessages,
     JobMessages,
     SafetyMessages,
+    StudyMessages,
     metaclass=_WithCodes,
 ):
     """Messages, to be filled with ``.format(...)``; the texts are in `messages/`."""

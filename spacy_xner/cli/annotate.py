@@ -57,10 +57,11 @@ def annotate_command(
 
     Exit codes: 0 done, 1 an error, 2 wrong usage, 3 too many texts failed, 130 Ctrl-C, 143 SIGTERM.
     """
-    from ..annotate import find_ensemble, run_key, run_parts
+    from ..annotate import run_key, run_parts
     from ..corpora.leakage import check_leakage
     from ..corpora.raw_text import STDIN, TextSource, read_text
-    from ..jobs.local import in_process, in_processes
+    from ..jobs.annotator import Annotator
+    from ..jobs.local import in_processes
     from ..jobs.progress import Progress, open_log
     from ..jobs.ray_engine import with_ray
     from ..jobs.run import Engine, run_job
@@ -81,6 +82,10 @@ def annotate_command(
     settings = {"tokenised": tokenised, "limit": limit, "shard_size": shard_size}
     parts = run_parts(nlp, source, **settings)
     job: dict[str, Any] = {"key": run_key(parts), "max_failures": max_failures}
+    # Other processes load teachers of their own; nobody else keeps these.
+    alone = engine == "local" and workers == 1
+    annotator = Annotator(model, output, gpu_id=gpu_id, nlp=nlp if alone else None, **job)
+    del nlp
     how: dict[str, Any] = {"force": force, "mix": mix, "limit": limit, "shard_size": shard_size}
     try:
         with (
@@ -95,8 +100,7 @@ def annotate_command(
             elif workers > 1:
                 run = in_processes(model, output, workers=workers, gpu_id=gpu_id, **job)
             else:
-                find_ensemble(nlp).load()
-                run = in_process(nlp, output, **job)
+                run = annotator.engine
             with progress.run(**job, engine=engine, workers=workers):
                 entries = run_job(
                     texts.items(), output, run, parts=parts, watcher=progress, **how, **job
@@ -107,7 +111,8 @@ def annotate_command(
     except TooManyFailuresError as err:
         msg.fail(str(err))
         sys.exit(TOO_MANY_FAILURES)
-    if faults := tell_faults(find_ensemble(nlp).teachers):
+    annotator.close()
+    if faults := tell_faults(annotator.faults):
         msg.warn(f"Left out answers of {faults}")
     if failed := sum(entry["failed"] for entry in entries):
         msg.warn(f"Left out {failed} texts that failed", output / "dead-letters")

@@ -37,6 +37,21 @@ def systems_from_votes(examples: Sequence[Example]) -> Systems:
     }
 
 
+def entities_of(nlp: Language, gold: Sequence[Doc]) -> list[Example]:
+    """What a pipeline finds in gold documents, which it sees without their annotations.
+
+    Of an ensemble all entities count; its `doc.ents` would lack those of a low score.
+
+    nlp (Language): Any pipeline.
+    gold (Sequence[Doc]): The gold documents; they are not changed.
+    RETURNS (List[Example]): Predicted and gold docs, in order.
+    """
+    examples, _ = predict(nlp, gold)
+    if any(SPANS_KEY in eg.x.spans for eg in examples):
+        return systems_from_votes(examples)[ENSEMBLE]
+    return examples
+
+
 def _scored(doc: Doc, key: str) -> list[ScoredEntity]:
     group = doc.spans.get(key)
     if group is None:  # who abstains finds nothing

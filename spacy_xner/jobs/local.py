@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from spacy.language import Language
 
 from ..errors import Errors, XnerError
+from .annotator import Annotator
 from .blocks import Block
 from .run import Engine
 from .shard import Entry, annotate_block
@@ -57,15 +57,15 @@ def in_processes(
     workers (int): Processes.
     gpu_id (int): The GPU that all of them use, -1 for the CPU.
     """
-    settings = {"key": key, "max_failures": max_failures}
-    load = {"threads": max(1, (os.cpu_count() or 1) // workers), "gpu_id": gpu_id}
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    settings = {"key": key, "max_failures": max_failures, "threads": threads, "gpu_id": gpu_id}
 
     def engine(blocks: Iterable[Block]) -> Iterator[Entry]:
         stream = iter(blocks)
         attempts: Counter[int] = Counter()
         waiting: list[Block] = []
         while True:
-            yield from _run_pool(stream, waiting, (model, output, load, settings), workers=workers)
+            yield from _run_pool(stream, waiting, (model, output, settings), workers=workers)
             if not waiting:
                 return
             attempts.update(block.number for block in waiting)
@@ -112,19 +112,21 @@ def _run_pool(
             process.kill()
 
 
-_state: dict[str, Any] = {}
+_annotator: Annotator
 
 
-def _set_up(model: str, output: Path, load: dict[str, int], settings: dict[str, Any]) -> None:
+def _set_up(model: str, output: Path, settings: dict[str, Any]) -> None:
     """Runs first in each worker; the pipeline is loaded with the first block, where errors show."""
-    os.environ["OMP_NUM_THREADS"] = str(load["threads"])
+    global _annotator
+    os.environ["OMP_NUM_THREADS"] = str(settings["threads"])
     # Ctrl-C goes to all processes of a terminal: the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _state.update(model=model, output=output, load=load, settings=settings)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    _annotator = Annotator(model, output, **settings)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait in a thread of a worker for the end of its parent, however that ends, and end too."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait_for([parent.sentinel])
@@ -132,26 +134,4 @@ def _end_with_parent() -> None:
 
 
 def _work(block: Block) -> Entry:
-    if "nlp" not in _state:
-        _state["nlp"] = load_annotator(_state["model"], **_state["load"])
-    return annotate_block(_state["nlp"], block, _state["output"], **_state["settings"])
-
-
-def load_annotator(model: str, *, threads: int = 0, gpu_id: int = -1) -> Language:
-    """Load a pipeline with a `teacher_ensemble` and all its teachers.
-
-    model (str): Folder or package name.
-    threads (int): Of torch, 0 for its own choice.
-    gpu_id (int): GPU to use, -1 for the CPU.
-    RAISES (XnerError): X603, X604 and X410, and what `TeacherEnsemble.load` raises.
-    """
-    from ..annotate import find_ensemble
-    from ..cli._util import load_pipeline, setup_gpu
-
-    setup_gpu(gpu_id)
-    nlp = load_pipeline(model)
-    # Before the first memory zone: what is loaded inside one would be freed with it.
-    find_ensemble(nlp).load()
-    if threads and "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-    return nlp
+    return _annotator.annotate(block)

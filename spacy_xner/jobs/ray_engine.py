@@ -10,14 +10,14 @@ from typing import Any, cast
 
 from ..corpora.raw_text import Place, TextSource
 from ..errors import Errors, TooManyFailuresError, XnerError, reason
+from .annotator import Annotator
 from .blocks import Block, read_block
-from .local import load_annotator
 from .run import Engine
-from .shard import Entry, annotate_block
+from .shard import Entry
 
 
-class Annotator:
-    """An actor: holds the teachers, and makes shards of the blocks it is told of."""
+class Actor:
+    """Holds the teachers, and makes shards of the blocks it is told of."""
 
     def __init__(
         self, model: str, source: dict[str, Any], output: str, settings: dict[str, Any]
@@ -29,10 +29,9 @@ class Annotator:
         output (str): Folder of the shards.
         settings (Dict[str, Any]): Of `annotate_block`.
         """
-        self.nlp = load_annotator(model, threads=1)
+        self.annotator = Annotator(model, Path(output), threads=1, **settings)
+        self.annotator.load()
         self.source = TextSource(**source)
-        self.output = Path(output)
-        self.settings = settings
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Read a block from its place and write its shard.
@@ -44,9 +43,9 @@ class Annotator:
         try:
             block = read_block(self.source, row["index"], place, row["count"])
             if block.sha256 != row["sha256"]:
-                details = {"path": self.output, "file": f"part-{block.number:06d}"}
+                details = {"path": self.annotator.output, "file": f"part-{block.number:06d}"}
                 raise XnerError(Errors.X461.format(**details))
-            return {**annotate_block(self.nlp, block, self.output, **self.settings), "error": ""}
+            return {**self.annotator.annotate(block), "error": ""}
         except XnerError as err:
             # As a value: Ray would wrap it in pages of its own.
             empty = dict.fromkeys(Entry.__annotations__, "")
@@ -97,7 +96,7 @@ def with_ray(
             }
             # A block a row and a row a task: what is redone after a fault is one block.
             data: Any = ray.data.from_items(rows, override_num_blocks=len(rows))
-            for found in data.map(Annotator, **actors).iter_rows():
+            for found in data.map(Actor, **actors).iter_rows():
                 if error := found.pop("error"):
                     raise (TooManyFailuresError if "[X460]" in error else XnerError)(error)
                 yield cast(Entry, found)

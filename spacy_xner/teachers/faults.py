@@ -77,15 +77,14 @@ def count_failures(teacher: Teacher) -> int:
     return sum(count for kind, count in faults_of(teacher).items() if kind != NOT_IN_TEXT)
 
 
-def tell_faults(teachers: Mapping[str, Teacher]) -> str:
+def tell_faults(faults: Mapping[str, Counter[str]]) -> str:
     """The faults of some teachers on one line.
 
-    teachers (Mapping[str, Teacher]): By name.
+    faults (Mapping[str, Counter[str]]): By name of teacher, see `faults_of`.
     RETURNS (str): For example "gpt: 3 time-outs, 1 refusals"; empty if there are none.
     """
     lines = []
-    for name, teacher in teachers.items():
-        found = faults_of(teacher)
+    for name, found in faults.items():
         told = [f"{found[kind]} {words}" for kind, words in WORDS.items() if found[kind]]
         if told:
             lines.append(f"{name}: {', '.join(told)}")

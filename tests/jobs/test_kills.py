@@ -13,7 +13,8 @@ from job_commands import SHARD, annotate_arguments, parts, start, wait_for_shard
 
 from spacy_xner.annotate import run_key, run_parts
 from spacy_xner.corpora.raw_text import TextSource
-from spacy_xner.jobs.local import in_process, load_annotator
+from spacy_xner.jobs.annotator import load_annotator
+from spacy_xner.jobs.local import in_process
 from spacy_xner.jobs.manifest import read_manifest
 from spacy_xner.jobs.run import run_job
 from spacy_xner.jobs.verify import verify_shards

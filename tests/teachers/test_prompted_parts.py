@@ -132,7 +132,7 @@ def test_kinds_of_faults_without_what_was_said(error, expected):
 def test_a_teacher_whose_answers_cannot_fail():
     teacher = HandTeacher({})
     assert not faults_of(teacher)
-    assert tell_faults({"hand": teacher}) == ""
+    assert tell_faults({"hand": faults_of(teacher)}) == ""
 
 
 # Kept answers

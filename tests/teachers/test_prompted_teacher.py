@@ -262,9 +262,14 @@ def test_a_parser_that_fails_is_malformed_and_not_kept(ours, server, tmp_path, m
 def test_faults_are_told_on_one_line(ours, server):
     server.script[TEXT] = [fake.BROKEN]
     teacher = prompted(ours, samples=2)
-    assert tell_faults({"gpt": teacher, "cached": CachedTeacher(teacher, None)}) == ""
+    assert (
+        tell_faults({"gpt": faults_of(teacher), "cached": faults_of(CachedTeacher(teacher, None))})
+        == ""
+    )
     teacher.distributions([doc(TEXT)])
-    assert tell_faults({"gpt": teacher}) == "gpt: 2 errors, 1 documents without an answer"
+    assert (
+        tell_faults({"gpt": faults_of(teacher)}) == "gpt: 2 errors, 1 documents without an answer"
+    )
 
 
 # What it costs

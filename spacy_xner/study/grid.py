@@ -1,0 +1,108 @@
+"""Which cells a study has, the most important first."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+
+from ..corpora.roles import teachers_of
+from .cells import Cell, System
+from .plan import Plan
+
+ALL, SINGLE, RANKED, RANDOM = "all", "single", "ranked", "random"
+ENGLISH = "en"
+Ranking = Mapping[str, Mapping[str, float]]
+"""By target the weight of each source, which needs no labels."""
+
+
+def ranking_cell(sources: Sequence[str], targets: Sequence[str], seed: int) -> Cell:
+    """The cell that all others may depend on: how near each source is to each target."""
+    return Cell("rich", "ranking", tuple(sources), ALL, tuple(targets), seed)
+
+
+def rich_sources(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
+    """The sources that are no targets."""
+    return [source for source in sources if source not in targets]
+
+
+def source_orders(
+    sources: Sequence[str], targets: Sequence[str], ranking: Ranking, *, random_orders: int
+) -> dict[str, list[str]]:
+    """The orders in which sources are added.
+
+    sources (Sequence[str]): Languages with labels.
+    targets (Sequence[str]): Over these, weights are averaged.
+    ranking (Ranking): See there.
+    random_orders (int): Shuffled, each the same whenever it is asked for.
+    RETURNS (Dict[str, List[str]]): "ranked" (the nearest first), "random-0", ...
+    """
+    mean = {name: fmean(ranking[target][name] for target in targets) for name in sources}
+    orders = {RANKED: sorted(sources, key=lambda name: (-mean[name], name))}
+    for number in range(random_orders):
+        shuffled = sorted(sources)
+        random.Random(number).shuffle(shuffled)
+        orders[f"{RANDOM}-{number}"] = shuffled
+    return orders
+
+
+def cells(
+    plan: Plan, sources: Sequence[str], targets: Sequence[str], ranking: Ranking
+) -> list[Cell]:
+    """All cells but the ranking, each once, in the order in which they should be computed.
+
+    plan (Plan): Of the study.
+    sources, targets (Sequence[str]): Languages; a target that is a source too has labels that count
+        for the other targets in the setting "family", and for the upper bound.
+    ranking (Ranking): See there.
+    """
+    found = _all_cells(plan, sources, tuple(targets), ranking)
+    wanted = [
+        cell for cell in found if cell.setting in plan.settings and cell.system in plan.systems
+    ]
+    return list(dict.fromkeys(wanted))
+
+
+def _all_cells(
+    plan: Plan, sources: Sequence[str], targets: tuple[str, ...], ranking: Ranking
+) -> Iterator[Cell]:
+    rich = rich_sources(sources, targets)
+    orders = source_orders(rich, targets, ranking, random_orders=plan.orders)
+    ranked = {RANKED: orders.pop(RANKED)}
+    everything: tuple[System, ...] = ("weighted", "uniform", "direct", "ner")
+
+    def pooled(system: System, names: Sequence[str], order: str, seed: int) -> Cell:
+        if len(names) == len(rich):
+            names, order = rich, ALL
+        elif len(names) == 1:
+            order = SINGLE
+        return Cell("rich", system, tuple(names), order, targets, seed)
+
+    def scaled(some: Mapping[str, Sequence[str]], systems: Sequence[System]) -> Iterator[Cell]:
+        for seed in plan.seeds:
+            for order, names in some.items():
+                for k in plan.scales:
+                    if k <= len(rich):
+                        yield from (pooled(system, names[:k], order, seed) for system in systems)
+
+    for seed in plan.seeds:
+        if ENGLISH in rich:
+            yield pooled("direct", [ENGLISH], SINGLE, seed)
+        yield from (pooled(system, rich, ALL, seed) for system in everything)
+    yield from scaled(ranked, ("weighted", "direct"))
+    for seed in plan.seeds:
+        yield from (pooled("weighted", [source], SINGLE, seed) for source in rich)
+    for seed in plan.seeds:
+        for target in (name for name in targets if name in sources):
+            yield Cell("rich", "supervised", (target,), SINGLE, (target,), seed)
+    yield from (pooled("ensemble", rich, ALL, seed) for seed in plan.seeds)
+    yield from scaled(ranked, ("hybrid",))
+    yield from scaled(orders, ("weighted", "direct"))
+    yield from (pooled("mtmt", rich, ALL, seed) for seed in plan.seeds)
+    for seed in plan.seeds if len(targets) > 1 else ():
+        for target in targets:  # a student of its own
+            yield Cell("rich", "weighted", tuple(rich), ALL, (target,), seed)
+    for seed in plan.seeds if len(rich) < len(sources) else ():
+        for target in targets:
+            others = tuple(teachers_of(target, sources))
+            for system in everything:
+                yield Cell("family", system, others, ALL, (target,), seed)
+    yield from scaled(orders, ("hybrid",))

@@ -1,0 +1,237 @@
+"""A study on a tiny encoder: every kind of cell, stopped, gone on with, and refused."""
+
+import importlib.util
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from handmade import call
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from tiny_checkpoint import LETTERS, WIDTH, save_tiny_checkpoint, sentences
+from tiny_language_model import save_tiny_language_model
+
+from spacy_xner.errors import XnerError
+from spacy_xner.shards import write_docs
+from spacy_xner.study.cells import Cell
+from spacy_xner.study.compute import is_done
+from spacy_xner.study.parts import Place
+from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
+from spacy_xner.study.run import run_study, run_tasks
+
+pytest.importorskip("peft")
+ROOT = Path(__file__).parents[2]
+SOURCES, TARGETS = ["north", "south", "islands"], ["islands", "capes"]
+CONFIGS = {
+    "teacher": "teacher",
+    "direct": "teacher",
+    "student": "student_trf",
+    "ner": "student_ner",
+    "tasks": "teacher_evaluator",
+    "mtmt": "student_mtmt",
+    "llm": "teacher_llm",
+}
+
+
+def labelled(letters, count, *, seed):
+    """The first word of each sentence is a person, the last a place, the second an organisation."""
+    vocab, docs = Vocab(), []
+    for text in sentences(letters, count, seed=seed):
+        words = text.split()
+        tags = ["B-PER", "B-ORG", *["O"] * (len(words) - 3), "B-LOC"]
+        docs.append(Doc(vocab, words=words, ents=tags))
+    return docs
+
+
+def write_corpora(folder):
+    letters = {**LETTERS, "capes": "stuvwx"}
+    for kind in ("source", "test", "unlabelled"):
+        (folder / kind).mkdir(parents=True)
+    for name in SOURCES:
+        write_docs(folder / "source" / f"{name}-train.spacy", labelled(letters[name], 12, seed=1))
+        write_docs(folder / "source" / f"{name}-dev.spacy", labelled(letters[name], 4, seed=2))
+    for name in TARGETS:
+        write_docs(folder / "test" / f"{name}-test.spacy", labelled(letters[name], 5, seed=3))
+        lines = [json.dumps({"tokens": s.split()}) for s in sentences(letters[name], 6, seed=4)]
+        (folder / "unlabelled" / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def make_plan(**changes):
+    recipes = {
+        name: {
+            "config": str(ROOT / "configs" / f"{CONFIGS[name]}.cfg"),
+            "epochs": 1.0,
+            "overrides": {"training.max_steps": 2, "training.eval_frequency": 2},
+        }
+        for name in RECIPES
+    }
+    recipes["tasks"]["overrides"]["system.width"] = WIDTH
+    settings = {
+        "name": "tiny",
+        "settings": ["rich", "family"],
+        "systems": [
+            "direct", "ensemble", "uniform", "weighted", "ner", "supervised", "mtmt", "hybrid"
+        ],
+        "seeds": [0],
+        "scales": [1, 2],
+        "orders": 0,
+        "sizes": {"source": 8, "target": 4, "test": 4, "supervised": 0, "llm": 2},
+        "recipes": recipes,
+    }  # fmt: skip
+    return make_study_plan(**{**settings, **changes})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return Place(
+        plan=make_plan(),
+        corpus=write_corpora(folder / "corpus"),
+        encoder=str(save_tiny_checkpoint(folder / "encoder")),
+        llm=str(save_tiny_language_model(folder / "llm")),
+        work=folder / "work",
+        results=folder / "results",
+    )
+
+
+@pytest.fixture(scope="module")
+def said(place):
+    """The whole study, once, from the folder of the project as its commands are run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        told = []
+        failures = run_study(place, SOURCES, TARGETS, jobs=1, tell=told.append)
+        assert not failures, failures
+    return told
+
+
+def results(place):
+    return {
+        f"{path.parent.name}/{path.stem}": json.loads(path.read_text())
+        for path in place.results.rglob("*.json")
+    }
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+def test_every_kind_of_cell_has_a_result(place, said):
+    found = results(place)
+    kinds = {(result["cell"]["setting"], result["cell"]["system"]) for result in found.values()}
+    rich = ("ranking", "direct", "ensemble", "uniform", "weighted", "ner", "supervised", "mtmt")
+    family = ("direct", "uniform", "weighted", "ner")
+    expected = {("rich", name) for name in (*rich, "hybrid")} | {
+        ("family", name) for name in family
+    }
+    assert kinds == expected
+    # Two rich sources: each alone, and both; nothing is computed under two names.
+    assert sum(r["cell"]["system"] == "weighted" for r in found.values()) == 2 + 1 + 2 + 2
+
+
+def test_a_result_says_all_about_its_cell(place, said):
+    found = results(place)["rich/weighted-all-2-all-seed0"]
+    assert found["cell"]["targets"] == TARGETS
+    assert found["cell"]["sizes"]["test"] == 4
+    for target in TARGETS:
+        assert found["scores"][target]["sentences"] == 4
+        assert {len(column) for column in found["counts"][target].values()} == {4}
+        assert sum(found["weights"][target].values()) == pytest.approx(1.0)
+    assert set(found["slices"]) >= {"class", "length", "seen"}
+    assert {"train_seconds", "teachers_seconds", "annotate_seconds", "score_seconds"} <= set(
+        found["cost"]
+    )
+    assert found["provenance"]["seed"] == 0
+    assert found["provenance"]["packages"]["spacy"]
+
+
+def test_all_cells_have_the_same_gold(place, said):
+    gold = [
+        r["counts"]["capes"]["gold"]
+        for r in results(place).values()
+        if "capes" in r.get("counts", {})
+    ]
+    assert len(gold) > 5
+    assert len(set(gold)) == 1
+
+
+def test_the_language_model_is_heard_as_one_of_the_teachers(place, said):
+    weights = results(place)["rich/hybrid-all-2-all-seed0"]["weights"]["capes"]
+    assert weights["llm"] == pytest.approx(1 / 3, abs=1e-3)
+
+
+def test_models_of_cells_are_not_kept(place, said):
+    assert not list((place.work / "cells").glob("*"))
+    assert (place.work / "teacher").is_dir()
+
+
+def test_a_second_run_computes_nothing(place, said, here):
+    before = {path: path.stat().st_mtime_ns for path in place.results.rglob("*.json")}
+    told = []
+    assert run_study(place, SOURCES, TARGETS, tell=told.append) == []
+    assert told == ["0 cells to compute"]
+    assert {path: path.stat().st_mtime_ns for path in place.results.rglob("*.json")} == before
+
+
+def test_a_lost_result_is_computed_again_and_is_the_same(place, said, here):
+    (path,) = place.results.rglob("uniform-all-2-all-seed0.json")
+    before = json.loads(path.read_text())
+    path.unlink()
+    told = []
+    assert run_study(place, SOURCES, TARGETS, tell=told.append) == []
+    after = json.loads(path.read_text())
+    assert {k: after[k] for k in ("key", "cell", "scores", "counts", "weights")} == {
+        k: before[k] for k in ("key", "cell", "scores", "counts", "weights")
+    }
+    assert told[0] == "1 cells to compute"
+
+
+def test_results_of_other_sizes_are_not_mixed(place, said):
+    plan = replace(place.plan, sizes={**place.plan.sizes, "test": 3})
+    (file,) = place.results.rglob("uniform-all-2-all-seed0.json")
+    cell = Cell("rich", "uniform", ("north", "south"), "all", tuple(TARGETS), 0)
+    assert is_done(place, cell)
+    with pytest.raises(XnerError, match="X801"):
+        is_done(replace(place, plan=plan), cell)
+    assert file.is_file()
+
+
+def test_what_fails_is_told_and_the_rest_goes_on(place, said, here, tmp_path):
+    recipes = {**place.plan.recipes, "ner": Recipe(Path("configs/none.cfg"), 1.0)}
+    plan = replace(place.plan, recipes=recipes, systems=("uniform", "ner"), settings=("rich",))
+    other = replace(place, plan=plan, results=tmp_path / "results")
+    failures = run_study(other, SOURCES, TARGETS, systems=["uniform", "ner"])
+    assert len(failures) == 1
+    assert "none.cfg" in failures[0]
+    assert {path.name for path in other.results.rglob("*.json")} == {
+        "ranking-all-3-all-seed0.json",
+        "uniform-all-2-all-seed0.json",
+    }
+
+
+def test_nothing_is_begun_when_the_time_is_over(tmp_path):
+    tasks = [("late", shutil.rmtree, (tmp_path,))]
+    assert run_tasks(tasks, tmp_path / "logs", jobs=1, end=0.0) == []
+    assert tmp_path.is_dir()
+
+
+def test_two_runs_in_one_folder_are_refused(place, said, here):
+    from spacy_xner.locks import lock_folder
+
+    with lock_folder(place.work), pytest.raises(XnerError, match="X701"):
+        run_study(place, SOURCES, TARGETS)
+
+
+def test_the_script_says_what_is_wrong(tmp_path):
+    spec = importlib.util.spec_from_file_location("study", ROOT / "scripts" / "study.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folders = [tmp_path / name for name in ("corpus", "work", "results")]
+    options = ["--sources", "en", "--targets", "sw", "--encoder", "offline", "--built", tmp_path]
+    code, output = call(tmp_path / "none.cfg", *folders, *options, on=module.app)
+    assert code == 1
+    assert "X601" in output

@@ -12,7 +12,7 @@ from ..teachers.faults import faults_of
 from .blocks import Block
 from .shard import Entry, annotate_block
 
-RENEWED = 200_000
+RENEWED = 50_000
 """Texts after which the pipeline is loaded anew.
 
 A memory zone frees the words of a block, but spaCy's tables of words double in size whenever they

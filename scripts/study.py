@@ -41,7 +41,7 @@ def study(
 ) -> None:
     """Compute; a study that was stopped or killed goes on where it was."""
     found = read_plan(plan)
-    if "hybrid" in found.systems and llm == OFFLINE:
+    if "hybrid" in (systems.split() or found.systems) and llm == OFFLINE:
         base(llm_built)
     setup_gpu(gpu_id)
     place = Place(

@@ -76,33 +76,32 @@ def _all_cells(
             order = SINGLE
         return Cell("rich", system, tuple(names), order, targets, seed)
 
-    def scaled(some: Mapping[str, Sequence[str]], systems: Sequence[System]) -> Iterator[Cell]:
-        for seed in plan.seeds:
-            for order, names in some.items():
-                for k in plan.scales:
-                    if k <= len(rich):
-                        yield from (pooled(system, names[:k], order, seed) for system in systems)
+    def scaled(
+        seed: int, some: Mapping[str, Sequence[str]], systems: Sequence[System]
+    ) -> Iterator[Cell]:
+        for order, names in some.items():
+            for k in (k for k in plan.scales if k <= len(rich)):
+                yield from (pooled(system, names[:k], order, seed) for system in systems)
 
+    # All that the same teachers serve comes together: a seed after the other.
     for seed in plan.seeds:
         if ENGLISH in rich:
             yield pooled("direct", [ENGLISH], SINGLE, seed)
         yield from (pooled(system, rich, ALL, seed) for system in everything)
-    yield from scaled(ranked, ("weighted", "direct"))
-    for seed in plan.seeds:
+        yield from scaled(seed, ranked, ("weighted", "direct"))
         yield from (pooled("weighted", [source], SINGLE, seed) for source in rich)
-    for seed in plan.seeds:
         for target in (name for name in targets if name in sources):
             yield Cell("rich", "supervised", (target,), SINGLE, (target,), seed)
-    yield from (pooled("ensemble", rich, ALL, seed) for seed in plan.seeds)
-    yield from scaled(ranked, ("hybrid",))
-    yield from scaled(orders, ("weighted", "direct"))
-    yield from (pooled("mtmt", rich, ALL, seed) for seed in plan.seeds)
-    for seed in plan.seeds if len(targets) > 1 else ():
-        for target in targets:  # a student of its own
+        yield pooled("ensemble", rich, ALL, seed)
+        yield from scaled(seed, orders, ("weighted", "direct"))
+    for seed in plan.seeds:
+        yield from scaled(seed, ranked, ("hybrid",))
+        yield pooled("mtmt", rich, ALL, seed)
+        for target in targets if len(targets) > 1 else ():  # a student of its own
             yield Cell("rich", "weighted", tuple(rich), ALL, (target,), seed)
     for seed in plan.seeds if len(rich) < len(sources) else ():
         for target in targets:
             others = tuple(teachers_of(target, sources))
             for system in everything:
                 yield Cell("family", system, others, ALL, (target,), seed)
-    yield from scaled(orders, ("hybrid",))
+        yield from scaled(seed, orders, ("hybrid",))

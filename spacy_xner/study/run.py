@@ -13,6 +13,7 @@ from pathlib import Path
 from traceback import print_exc
 from typing import Any
 
+from ..cli._util import write_json
 from ..errors import XnerError, reason
 from ..jobs.local import end_with_parent
 from ..locks import lock_folder
@@ -76,7 +77,14 @@ def missing(
         compute_ranking(place, known)
     ranking = read_metadata(place.results / known.file)["ranking"]
     found = cells(place.plan, sources, targets, ranking)
+    identities = [cell.describe(place.plan.name, place.plan.sizes) for cell in [known, *found]]
+    write_json(expected_file(place.results), identities)
     return [cell for cell in found if not is_done(place, cell)]
+
+
+def expected_file(results: Path) -> Path:
+    """Where the list of all cells of the plan lies, for `xner report --expected`."""
+    return results.with_name(f"{results.name}-cells.json")
 
 
 def waves(

@@ -19,7 +19,7 @@ from spacy_xner.study.cells import Cell
 from spacy_xner.study.compute import is_done
 from spacy_xner.study.parts import Place
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
-from spacy_xner.study.run import run_study, run_tasks
+from spacy_xner.study.run import expected_file, run_study, run_tasks
 
 pytest.importorskip("peft")
 ROOT = Path(__file__).parents[2]
@@ -131,6 +131,14 @@ def test_every_kind_of_cell_has_a_result(place, said):
     assert kinds == expected
     # Two rich sources: each alone, and both; nothing is computed under two names.
     assert sum(r["cell"]["system"] == "weighted" for r in found.values()) == 2 + 1 + 2 + 2
+
+
+def test_the_plan_is_written_for_the_report(place, said):
+    planned = json.loads(expected_file(place.results).read_text())
+    assert len(planned) == len(results(place))
+    assert {json.dumps(cell) for cell in planned} == {
+        json.dumps(result["cell"]) for result in results(place).values()
+    }
 
 
 def test_a_result_says_all_about_its_cell(place, said):

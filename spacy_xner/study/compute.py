@@ -31,6 +31,7 @@ from .parts import (
     teacher_folder,
     test_docs,
     train_model,
+    train_on_labels,
     write_silver,
 )
 from .score import score_cell, texts_of
@@ -119,16 +120,7 @@ def compute(place: Place, cell: Cell) -> None:
 def _direct(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     """A model of labels; with those of the target itself it is an upper bound."""
     size = "supervised" if cell.system == "supervised" else "source"
-    model = train_model(
-        place,
-        place.plan.recipes["direct"],
-        folder,
-        seed=cell.seed,
-        folder=place.train_file(cell.sources[0]).parent,
-        names=[place.train_file(source).name for source in cell.sources],
-        each=place.plan.sizes[size],
-        dev=cell.sources,
-    )
+    model = train_on_labels(place, "direct", cell.sources, folder, seed=cell.seed, size=size)
     nlp = load_pipeline(model)
     found = _score(place, dict.fromkeys(cell.targets, nlp))
     return {**found, "cost": cost(folder) | found["cost"]}
@@ -163,8 +155,7 @@ def _student(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
         seed=cell.seed,
         folder=silver,
         names=cell.targets,
-        each=0,
-        dev=cell.sources,
+        sources=cell.sources,
     )
     found = _score(place, dict.fromkeys(cell.targets, load_pipeline(model)), known)
     costs = _teachers_cost(place, cell, kind)

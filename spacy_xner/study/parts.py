@@ -1,13 +1,13 @@
 """What cells are made from, each made once and kept in the folder of work."""
 
 import json
+import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -26,6 +26,7 @@ from ..training.run import STAMP, train_pipeline
 from .plan import Plan, Recipe
 from .remembered import RememberedTeacher
 
+T = TypeVar("T")
 COST = "cost.json"
 ENSEMBLE = Path("configs/ensemble.cfg")
 LLM = "llm"
@@ -74,6 +75,19 @@ class Place:
         return self.work / "influence"
 
 
+def sample(items: Sequence[T], size: int) -> list[T]:
+    """Some of a corpus, the same ones for all cells: its beginning may be of one kind of text.
+
+    items (Sequence[T]): All.
+    size (int): How many at most, 0 for all.
+    RETURNS (List[T]): In their order.
+    """
+    if not 0 < size < len(items):
+        return list(items)
+    chosen = random.Random(size).sample(range(len(items)), size)
+    return [items[i] for i in sorted(chosen)]
+
+
 @contextmanager
 def measured(folder: Path, name: str) -> Iterator[None]:
     """Note in a folder how much processor time the block took, added to what is there."""
@@ -100,9 +114,7 @@ def train_model(
     seed: int,
     folder: Path,
     names: Sequence[str],
-    each: int,
-    dev: Sequence[str],
-    overrides: Mapping[str, Any] | None = None,
+    sources: Sequence[str],
     encoder: str | None = None,
 ) -> Path:
     """Train a pipeline, unless the same one lies there already.
@@ -110,23 +122,21 @@ def train_model(
     recipe (Recipe): How.
     output (Path): Folder of the pipeline.
     folder (Path), names (Sequence[str]): The files or sub-folders of a folder that it learns from.
-    each (int): Sentences of each at most, 0 for all.
-    dev (Sequence[str]): Sources of which a little is watched.
+    sources (Sequence[str]): Languages, of whose development sets a little is watched.
+    encoder (Optional[str]): In place of the study's.
     RETURNS (Path): The last checkpoint.
     RAISES (XnerError): See `train_pipeline`.
     """
     watched = output / "dev.spacy"
-    files = (place.corpus / "source" / f"{name}-dev.spacy" for name in dev)
-    write_development(files, watched, each=max(1, WATCHED // len(dev)))
+    files = (place.corpus / "source" / f"{name}-dev.spacy" for name in sources)
+    write_development(files, watched, each=max(1, WATCHED // len(sources)))
     settings = {
         "paths.train": str(folder),
         "paths.dev": str(watched),
         "paths.encoder": encoder or place.encoder,
         "system.seed": seed,
         "corpora.train.folders": list(names),
-        "corpora.train.limit_each": each,
         **recipe.overrides,
-        **(overrides or {}),
     }
     start = time.process_time()
     how: dict[str, Any] = {"epochs": recipe.epochs, "gpu_id": place.gpu_id}
@@ -134,6 +144,34 @@ def train_model(
         seconds = {"train_seconds": time.process_time() - start}
         write_bytes(output / COST, json.dumps(seconds).encode())
     return output / "model-last"
+
+
+def train_on_labels(
+    place: Place,
+    kind: str,
+    sources: Sequence[str],
+    output: Path,
+    *,
+    seed: int,
+    size: str = "source",
+    encoder: str | None = None,
+) -> Path:
+    """Train a pipeline on the labels of one or more languages, taken together.
+
+    kind (str): Name of the recipe.
+    size (str): Name of the size: so many sentences of each language.
+    RETURNS (Path): The last checkpoint.
+    """
+    limit = place.plan.sizes[size]
+    folder = place.work / "labelled"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{source}-{limit}.spacy" for source in sources]
+    # Written each time: the same bytes, unless the corpus has changed.
+    for source, name in zip(sources, names, strict=True):
+        docs = list(read_docs(place.train_file(source), Vocab()))
+        write_docs(folder / name, sample(docs, limit))
+    how: dict[str, Any] = {"folder": folder, "names": names, "sources": sources}
+    return train_model(place, place.plan.recipes[kind], output, seed=seed, encoder=encoder, **how)
 
 
 def teacher_folder(place: Place, source: str, seed: int, kind: str = "teacher") -> Path:
@@ -149,10 +187,7 @@ def make_teacher(
     RAISES (XnerError): See `train_model`.
     """
     output = teacher_folder(place, source, seed, kind)
-    names = [place.train_file(source).name]
-    how = {"folder": place.train_file(source).parent, "names": names, "dev": [source]}
-    each = place.plan.sizes["source"]
-    train_model(place, place.plan.recipes[kind], output, seed=seed, each=each, **how)  # type: ignore[arg-type]
+    train_on_labels(place, kind, [source], output, seed=seed)
     nlp = make_ensemble(place, [source], targets[0], seed, system="uniform", kind=kind)
     ask(place, nlp, [target for target in targets if target != source], output)
 
@@ -163,18 +198,7 @@ def make_llm(place: Place, sources: Sequence[str], targets: Sequence[str], seed:
     RETURNS (Path): Its folder.
     """
     output = llm_folder(place, sources, seed)
-    names = [place.train_file(source).name for source in sources]
-    train_model(
-        place,
-        place.plan.recipes[LLM],
-        output,
-        seed=seed,
-        folder=place.train_file(sources[0]).parent,
-        names=names,
-        each=place.plan.sizes[LLM],
-        dev=sources,
-        encoder=place.llm,
-    )
+    train_on_labels(place, LLM, sources, output, seed=seed, size=LLM, encoder=place.llm)
     nlp = build_ensemble(ENSEMBLE, {LLM: str(output / "model-last")})
     remember(place, nlp, {LLM: output})
     ask(place, nlp, targets, output)
@@ -240,14 +264,14 @@ def ask(place: Place, nlp: Language, targets: Sequence[str], output: Path) -> No
 
 def unlabelled(place: Place, nlp: Language, target: str) -> Iterator[Doc]:
     """The text of a target, as documents of a pipeline."""
-    texts = read_text(place.text_file(target))
-    return to_docs(nlp, islice(texts, place.plan.sizes["target"] or None))
+    texts = list(read_text(place.text_file(target)))
+    return to_docs(nlp, sample(texts, place.plan.sizes["target"]))
 
 
 def test_docs(place: Place, target: str, vocab: Vocab) -> list[Doc]:
     """The test set of a target, with its labels."""
-    docs = read_docs(place.test_file(target), vocab)
-    return list(islice(docs, place.plan.sizes["test"] or None))
+    docs = list(read_docs(place.test_file(target), vocab))
+    return sample(docs, place.plan.sizes["test"])
 
 
 def write_silver(place: Place, nlp: Language, target: str, output: Path) -> list[Doc]:

@@ -17,7 +17,7 @@ from spacy_xner.errors import XnerError
 from spacy_xner.shards import write_docs
 from spacy_xner.study.cells import Cell
 from spacy_xner.study.compute import is_done
-from spacy_xner.study.parts import Place
+from spacy_xner.study.parts import Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
 from spacy_xner.study.run import expected_file, run_study, run_tasks
 
@@ -219,6 +219,13 @@ def test_what_fails_is_told_and_the_rest_goes_on(place, said, here, tmp_path):
         "ranking-all-3-all-seed0.json",
         "uniform-all-2-all-seed0.json",
     }
+
+
+def test_a_sample_is_the_same_each_time_and_from_everywhere():
+    found = sample(range(1000), 100)
+    assert found == sample(range(1000), 100) == sorted(set(found))
+    assert found[0] < 100 and found[-1] > 900
+    assert sample([1, 2], 0) == sample([1, 2], 5) == [1, 2]
 
 
 def test_nothing_is_begun_when_the_time_is_over(tmp_path):

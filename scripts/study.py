@@ -46,6 +46,8 @@ def study(
     setup_gpu(gpu_id)
     place = Place(
         plan=found,
+        sources=tuple(sources.split()),
+        targets=tuple(targets.split()),
         corpus=corpus,
         encoder=encoder_path(encoder, built),
         llm=encoder_path(llm, llm_built),
@@ -55,15 +57,13 @@ def study(
     )
     failures = run_study(
         place,
-        sources.split(),
-        targets.split(),
         jobs=jobs,
         minutes=minutes,
         systems=systems.split(),
         tell=msg.info,
     )
-    for failure in failures:
-        msg.fail(failure)
+    for name, why in failures.items():
+        msg.fail(name, why)
     if failures:
         sys.exit(1)
     msg.good("The results", results)

@@ -14,9 +14,14 @@ Ranking = Mapping[str, Mapping[str, float]]
 """By target the weight of each source, which needs no labels."""
 
 
-def ranking_cell(sources: Sequence[str], targets: Sequence[str], seed: int) -> Cell:
-    """The cell that all others may depend on: how near each source is to each target."""
-    return Cell("rich", "ranking", tuple(sources), ALL, tuple(targets), seed)
+def ranking_cell(setting: str, sources: Sequence[str], targets: Sequence[str]) -> Cell:
+    """The cell on which others of a setting depend: how near each source is to each target.
+
+    setting (str): In "rich" only the sources compete that are no targets.
+    sources, targets (Sequence[str]): Of the study.
+    """
+    names = rich_sources(sources, targets) if setting == "rich" else sources
+    return Cell(setting, "ranking", tuple(names), ALL, tuple(targets), 0)
 
 
 def rich_sources(sources: Sequence[str], targets: Sequence[str]) -> list[str]:
@@ -47,12 +52,12 @@ def source_orders(
 def cells(
     plan: Plan, sources: Sequence[str], targets: Sequence[str], ranking: Ranking
 ) -> list[Cell]:
-    """All cells but the ranking, each once, in the order in which they should be computed.
+    """All cells but the rankings, each once, in the order in which they should be computed.
 
     plan (Plan): Of the study.
     sources, targets (Sequence[str]): Languages; a target that is a source too has labels that count
         for the other targets in the setting "family", and for the upper bound.
-    ranking (Ranking): See there.
+    ranking (Ranking): Of the setting "rich", for the order in which sources are added.
     """
     found = _all_cells(plan, sources, tuple(targets), ranking)
     wanted = [
@@ -104,4 +109,5 @@ def _all_cells(
             others = tuple(teachers_of(target, sources))
             for system in everything:
                 yield Cell("family", system, others, ALL, (target,), seed)
+    for seed in plan.seeds:
         yield from scaled(seed, orders, ("hybrid",))

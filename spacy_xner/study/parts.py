@@ -4,7 +4,6 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,15 +13,21 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..annotate import find_ensemble
+from ..checksums import SUMS
 from ..corpora.raw_text import read_text
-from ..ensemble.blocks import PoolName, WeightsName, pool_block, weights_block
+from ..ensemble.blocks import PoolName, pool_block
 from ..ensemble.build import build_ensemble
+from ..ensemble.language_weights import weights_of
+from ..ensemble.nn_rank import select
+from ..errors import Errors, XnerError
 from ..jobs.texts import to_docs
 from ..safety import read_metadata
 from ..shards import read_docs, write_bytes, write_docs
 from ..teachers.cached import keep_answers
 from ..training.development import write_development
-from ..training.run import STAMP, train_pipeline
+from ..training.run import train_pipeline
+from .cells import Cell
+from .grid import ranking_cell
 from .plan import Plan, Recipe
 from .remembered import RememberedTeacher
 
@@ -30,26 +35,25 @@ T = TypeVar("T")
 COST = "cost.json"
 ENSEMBLE = Path("configs/ensemble.cfg")
 LLM = "llm"
-RANKING = "rank.json"
+LAST = "model-last"
 # What is watched while a model trains decides nothing, and costs time.
 WATCHED = 60
-# How teachers are combined, by system; "weighted" is what the project does by default.
-HOW: dict[str, tuple[WeightsName, PoolName]] = {
-    "uniform": ("uniform", "linear"),
-    "weighted": ("rank", "log-linear"),
-}
+# How the teachers of a system are pooled; "weighted" is what the project does by default.
+POOLS: dict[str, PoolName] = {"uniform": "linear", "weighted": "log-linear"}
 
 
 @dataclass(frozen=True)
 class Place:
     """Where a study finds and leaves things.
 
-    corpus: Folder of prepared corpora: "source", "unlabelled", "test". encoder: Folder or hub name.
-    llm: The same of a language model. work: Folder for what is made on the way. results: Folder for
-    the cells. gpu_id: -1 for the CPU.
+    sources, targets: Languages, see `grid.cells`. corpus: Folder of prepared corpora: "source",
+    "unlabelled", "test". encoder: Folder or hub name. llm: The same of a language model. work:
+    Folder for what is made on the way. results: Folder for the cells. gpu_id: -1 for the CPU.
     """
 
     plan: Plan
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
     corpus: Path
     encoder: str
     llm: str
@@ -69,10 +73,19 @@ class Place:
         """The test set of a language."""
         return self.corpus / "test" / f"{language}-test.spacy"
 
-    @property
-    def influence(self) -> Path:
-        """Folder of the sources' weights."""
-        return self.work / "influence"
+
+def target_weights(
+    place: Place, setting: str, sources: Sequence[str], target: str
+) -> dict[str, float]:
+    """The weight of each source for a target, by the ranking of a setting.
+
+    RAISES (XnerError): X601 if the ranking is not computed, X422 if it lacks a source.
+    """
+    path = place.results / ranking_cell(setting, place.sources, place.targets).file
+    if not path.is_file():
+        raise XnerError(Errors.X601.format(path=path))
+    known = read_metadata(path)["ranking"][target]
+    return select(weights_of(sources, known, path=path), top=None, equal=False)
 
 
 def sample(items: Sequence[T], size: int) -> list[T]:
@@ -88,22 +101,17 @@ def sample(items: Sequence[T], size: int) -> list[T]:
     return [items[i] for i in sorted(chosen)]
 
 
-@contextmanager
-def measured(folder: Path, name: str) -> Iterator[None]:
-    """Note in a folder how much processor time the block took, added to what is there."""
-    start = time.process_time()
-    yield
-    found = cost(folder)
-    found[name] = found.get(name, 0.0) + time.process_time() - start
-    write_bytes(folder / COST, json.dumps(found).encode())
-
-
-def cost(folder: Path) -> dict[str, float]:
-    """What `measured` noted in a folder: seconds by name."""
+def cost(folder: Path) -> dict[str, Any]:
+    """What a model cost: "train_seconds", and "annotate_seconds" by target."""
     try:
         return dict(read_metadata(folder / COST))
     except FileNotFoundError:
         return {}
+
+
+def note_cost(folder: Path, **seconds: Any) -> None:
+    """Add to what a model cost."""
+    write_bytes(folder / COST, json.dumps({**cost(folder), **seconds}).encode())
 
 
 def train_model(
@@ -116,6 +124,7 @@ def train_model(
     names: Sequence[str],
     sources: Sequence[str],
     encoder: str | None = None,
+    against: Sequence[Path] = (),
 ) -> Path:
     """Train a pipeline, unless the same one lies there already.
 
@@ -124,6 +133,7 @@ def train_model(
     folder (Path), names (Sequence[str]): The files or sub-folders of a folder that it learns from.
     sources (Sequence[str]): Languages, of whose development sets a little is watched.
     encoder (Optional[str]): In place of the study's.
+    against (Sequence[Path]): Test sets, of which the corpus may hold no sentence.
     RETURNS (Path): The last checkpoint.
     RAISES (XnerError): See `train_pipeline`.
     """
@@ -139,11 +149,15 @@ def train_model(
         **recipe.overrides,
     }
     start = time.process_time()
-    how: dict[str, Any] = {"epochs": recipe.epochs, "gpu_id": place.gpu_id}
-    if train_pipeline(recipe.config, output, overrides=settings, **how):
-        seconds = {"train_seconds": time.process_time() - start}
-        write_bytes(output / COST, json.dumps(seconds).encode())
-    return output / "model-last"
+
+    def finish(_: Path) -> None:
+        """Before the run counts as done: a kill in between would lose it."""
+        (output / COST).unlink(missing_ok=True)
+        note_cost(output, train_seconds=time.process_time() - start)
+
+    how: dict[str, Any] = {"epochs": recipe.epochs, "gpu_id": place.gpu_id, "against": against}
+    train_pipeline(recipe.config, output, overrides=settings, finish=finish, **how)
+    return output / LAST
 
 
 def train_on_labels(
@@ -179,30 +193,14 @@ def teacher_folder(place: Place, source: str, seed: int, kind: str = "teacher") 
     return place.work / kind / f"{source}-seed{seed}"
 
 
-def make_teacher(
-    place: Place, source: str, targets: Sequence[str], seed: int, kind: str = "teacher"
-) -> None:
+def make_teacher(place: Place, source: str, seed: int, kind: str = "teacher") -> None:
     """Train the teacher of a source, and ask it about the unlabelled text of the targets.
 
     RAISES (XnerError): See `train_model`.
     """
     output = teacher_folder(place, source, seed, kind)
     train_on_labels(place, kind, [source], output, seed=seed)
-    nlp = make_ensemble(place, [source], targets[0], seed, system="uniform", kind=kind)
-    ask(place, nlp, [target for target in targets if target != source], output)
-
-
-def make_llm(place: Place, sources: Sequence[str], targets: Sequence[str], seed: int) -> Path:
-    """Fine-tune a language model on the labels of the sources, and ask it as `make_teacher` does.
-
-    RETURNS (Path): Its folder.
-    """
-    output = llm_folder(place, sources, seed)
-    train_on_labels(place, LLM, sources, output, seed=seed, size=LLM, encoder=place.llm)
-    nlp = build_ensemble(ENSEMBLE, {LLM: str(output / "model-last")})
-    remember(place, nlp, {LLM: output})
-    ask(place, nlp, targets, output)
-    return output
+    ask(place, source, output, similarity=kind == "tasks")
 
 
 def llm_folder(place: Place, sources: Sequence[str], seed: int) -> Path:
@@ -210,32 +208,44 @@ def llm_folder(place: Place, sources: Sequence[str], seed: int) -> Path:
     return place.work / LLM / f"{'-'.join(sources)}-seed{seed}"
 
 
+def make_llm(place: Place, sources: Sequence[str], seed: int) -> None:
+    """Fine-tune a language model on the labels of the sources, and ask it as `make_teacher` does.
+
+    RAISES (XnerError): See `train_model`.
+    """
+    output = llm_folder(place, sources, seed)
+    train_on_labels(place, LLM, sources, output, seed=seed, size=LLM, encoder=place.llm)
+    ask(place, LLM, output)
+
+
 def make_ensemble(
     place: Place,
-    sources: Sequence[str],
+    cell: Cell,
     target: str,
-    seed: int,
     *,
-    system: str,
+    how: str = "weighted",
     kind: str = "teacher",
-    llm: Path | None = None,
+    llm: bool = False,
 ) -> Language:
-    """An ensemble whose teachers answer from memory what they were asked before.
+    """The ensemble of a cell; its teachers answer from memory what they were asked before.
 
-    system (str): A name in `HOW`.
-    llm (Optional[Path]): Folder of a language model that is heard as well, as much as an average
-        teacher.
+    how (str): A name in `POOLS`.
+    kind (str): Of the teachers.
+    llm (bool): Hear the language model of the same sources too, as much as an average teacher.
     """
-    folders = {source: teacher_folder(place, source, seed, kind) for source in sources}
-    weights, pool = HOW[system] if len(sources) > 1 else HOW["uniform"]
-    if llm is not None:
-        folders[LLM] = llm
+    folders = {name: teacher_folder(place, name, cell.seed, kind) for name in cell.sources}
+    weights: dict[str, Any] = {"@misc": "spacy-xner.UniformWeights.v1"}
+    if how == "weighted" and len(cell.sources) > 1:
+        found = target_weights(place, cell.setting, cell.sources, target)
+        weights = {"@misc": "spacy-xner.FixedWeights.v1", "weights": found}
+    if llm:
+        folders[LLM] = llm_folder(place, cell.sources, cell.seed)
     nlp = build_ensemble(
         ENSEMBLE,
-        {name: str(folder / "model-last") for name, folder in folders.items()},
-        weights=weights_block(weights, place.influence, target, sources, 0),
-        pool=pool_block(pool),
-        guests=[LLM] if llm is not None else [],
+        {name: str(folder / LAST) for name, folder in folders.items()},
+        weights=weights,
+        pool=pool_block(POOLS[how]),
+        guests=[LLM] if llm else [],
         keep_similarity=kind == "tasks",
     )
     remember(place, nlp, folders)
@@ -247,19 +257,35 @@ def remember(place: Place, nlp: Language, folders: Mapping[str, Path]) -> None:
     pipe = find_ensemble(nlp)
     known = {
         name: RememberedTeacher(
-            teacher, stamp=folders[name] / STAMP, memory=folders[name] / "teacher.json"
+            teacher, stamp=folders[name] / LAST / SUMS, memory=folders[name] / "teacher.json"
         )
         for name, teacher in pipe.teachers.items()
     }
     pipe.teachers = keep_answers(known, place.work / "answers")
 
 
-def ask(place: Place, nlp: Language, targets: Sequence[str], output: Path) -> None:
-    """Ask an ensemble about the unlabelled text of the targets, and note what it costs."""
-    pipe = find_ensemble(nlp)
-    with measured(output, "annotate_seconds"):
-        for target in targets:
-            pipe.predict(list(unlabelled(place, nlp, target)))
+def ask(place: Place, name: str, output: Path, *, similarity: bool = False) -> None:
+    """Ask a teacher about the unlabelled text of each target, once, and note what it costs.
+
+    name (str): Of the teacher; a source is not asked about itself.
+    output (Path): Its folder.
+    similarity (bool): Ask its evaluator too.
+    """
+    nlp = build_ensemble(ENSEMBLE, {name: str(output / LAST)})
+    remember(place, nlp, {name: output})
+    teacher: Any = find_ensemble(nlp).teachers[name]
+    teacher.load()
+    asked: dict[str, float] = cost(output).get("annotate_seconds", {})
+    for target in place.targets:
+        if target == name or target in asked:
+            continue
+        docs = list(unlabelled(place, nlp, target))
+        start = time.process_time()
+        teacher.distributions(docs)
+        if similarity:
+            teacher.vectors(docs)
+        asked[target] = time.process_time() - start
+        note_cost(output, annotate_seconds=asked)
 
 
 def unlabelled(place: Place, nlp: Language, target: str) -> Iterator[Doc]:

@@ -128,13 +128,14 @@ def _key(config: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     data = {
         "config": config,
         "settings": settings,
-        "read": sorted([str(path), _digest(path)] for path in paths),
+        "read": sorted([str(path), digest(path)] for path in paths),
         "version": package_versions().get("spacy-xner"),
     }
     return hash_json(data)
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """A hash of a file, or of a folder; an encoder that was built here counts by its inputs."""
     if path.is_file():
         return hash_file(path, algorithm="sha256")
     manifest = read_manifest(path)  # an encoder built here says in a line what it was built from

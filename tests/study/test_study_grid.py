@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_xner.study.cells import System
-from spacy_xner.study.grid import cells, rich_sources, source_orders
+from spacy_xner.study.grid import cells, ranking_cell, rich_sources, source_orders
 from spacy_xner.study.plan import SIZES, Plan
 
 SOURCES, TARGETS = ["en", "de", "fr", "es"], ["swa", "hau"]
@@ -112,6 +112,17 @@ def test_a_plan_may_leave_systems_out(systems):
 
 def test_rich_sources_are_no_targets():
     assert rich_sources(SOURCES + TARGETS, TARGETS) == SOURCES
+
+
+def test_in_the_rich_setting_only_rich_sources_compete():
+    found = ranking_cell("rich", SOURCES + TARGETS, TARGETS)
+    assert list(found.sources) == SOURCES
+    assert list(ranking_cell("family", SOURCES + TARGETS, TARGETS).sources) == SOURCES + TARGETS
+
+
+def test_random_orders_of_the_hybrid_need_no_labels_of_targets():
+    found = cells(PLAN, SOURCES, TARGETS, RANKING)
+    assert {c.order for c in found if c.system == "hybrid"} >= {"random-0", "random-1"}
 
 
 def test_a_file_says_what_it_is():

@@ -16,10 +16,11 @@ from tiny_language_model import save_tiny_language_model
 from spacy_xner.errors import XnerError
 from spacy_xner.shards import write_docs
 from spacy_xner.study.cells import Cell
-from spacy_xner.study.compute import is_done
+from spacy_xner.study.compute import compute
+from spacy_xner.study.identity import is_done
 from spacy_xner.study.parts import Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
-from spacy_xner.study.run import expected_file, run_study, run_tasks
+from spacy_xner.study.run import expected_file, run_study
 
 pytest.importorskip("peft")
 ROOT = Path(__file__).parents[2]
@@ -89,6 +90,8 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     return Place(
         plan=make_plan(),
+        sources=tuple(SOURCES),
+        targets=tuple(TARGETS),
         corpus=write_corpora(folder / "corpus"),
         encoder=str(save_tiny_checkpoint(folder / "encoder")),
         llm=str(save_tiny_language_model(folder / "llm")),
@@ -103,7 +106,7 @@ def said(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         told = []
-        failures = run_study(place, SOURCES, TARGETS, jobs=1, tell=told.append)
+        failures = run_study(place, jobs=1, tell=told.append)
         assert not failures, failures
     return told
 
@@ -126,7 +129,7 @@ def test_every_kind_of_cell_has_a_result(place, said):
     rich = ("ranking", "direct", "ensemble", "uniform", "weighted", "ner", "supervised", "mtmt")
     family = ("direct", "uniform", "weighted", "ner")
     expected = {("rich", name) for name in (*rich, "hybrid")} | {
-        ("family", name) for name in family
+        ("family", name) for name in ("ranking", *family)
     }
     assert kinds == expected
     # Two rich sources: each alone, and both; nothing is computed under two names.
@@ -180,8 +183,8 @@ def test_models_of_cells_are_not_kept(place, said):
 def test_a_second_run_computes_nothing(place, said, here):
     before = {path: path.stat().st_mtime_ns for path in place.results.rglob("*.json")}
     told = []
-    assert run_study(place, SOURCES, TARGETS, tell=told.append) == []
-    assert told == ["0 cells to compute"]
+    assert run_study(place, tell=told.append) == {}
+    assert told == ["0 cells to compute", "0 cells computed, 0 left"]
     assert {path: path.stat().st_mtime_ns for path in place.results.rglob("*.json")} == before
 
 
@@ -190,7 +193,7 @@ def test_a_lost_result_is_computed_again_and_is_the_same(place, said, here):
     before = json.loads(path.read_text())
     path.unlink()
     told = []
-    assert run_study(place, SOURCES, TARGETS, tell=told.append) == []
+    assert run_study(place, tell=told.append) == {}
     after = json.loads(path.read_text())
     assert {k: after[k] for k in ("key", "cell", "scores", "counts", "weights")} == {
         k: before[k] for k in ("key", "cell", "scores", "counts", "weights")
@@ -212,11 +215,11 @@ def test_what_fails_is_told_and_the_rest_goes_on(place, said, here, tmp_path):
     recipes = {**place.plan.recipes, "ner": Recipe(Path("configs/none.cfg"), 1.0)}
     plan = replace(place.plan, recipes=recipes, systems=("uniform", "ner"), settings=("rich",))
     other = replace(place, plan=plan, results=tmp_path / "results")
-    failures = run_study(other, SOURCES, TARGETS, systems=["uniform", "ner"])
-    assert len(failures) == 1
-    assert "none.cfg" in failures[0]
+    failures = run_study(other, systems=["uniform", "ner"])
+    assert list(failures) == ["rich-ner-all-2-all-seed0"]
+    assert "none.cfg" in failures["rich-ner-all-2-all-seed0"]
     assert {path.name for path in other.results.rglob("*.json")} == {
-        "ranking-all-3-all-seed0.json",
+        "ranking-all-2-all-seed0.json",
         "uniform-all-2-all-seed0.json",
     }
 
@@ -228,17 +231,94 @@ def test_a_sample_is_the_same_each_time_and_from_everywhere():
     assert sample([1, 2], 0) == sample([1, 2], 5) == [1, 2]
 
 
-def test_nothing_is_begun_when_the_time_is_over(tmp_path):
-    tasks = [("late", shutil.rmtree, (tmp_path,))]
-    assert run_tasks(tasks, tmp_path / "logs", jobs=1, end=0.0) == []
-    assert tmp_path.is_dir()
+def test_without_its_teachers_no_cell_is_computed(place, said, here, tmp_path):
+    """Those of an earlier recipe lie there still, and must not be heard."""
+    recipes = {**place.plan.recipes, "teacher": Recipe(Path("configs/none.cfg"), 1.0)}
+    plan = replace(place.plan, recipes=recipes, systems=("direct", "uniform"), settings=("rich",))
+    other = replace(place, plan=plan, results=tmp_path / "results")
+    failures = run_study(other, systems=["uniform"])
+    assert set(failures) == {
+        "teacher-north-seed0",
+        "teacher-south-seed0",
+        "rich-uniform-all-2-all-seed0",
+    }
+    assert not list(other.results.rglob("uniform-*.json"))
+
+
+def test_an_unknown_system_is_refused(place):
+    with pytest.raises(XnerError, match="X308"):
+        run_study(place, systems=["magic"])
+
+
+def test_rich_targets_hear_no_ranking_of_other_targets(place, said):
+    """Relatives among the neighbours would leave the rich sources the rest."""
+    found = results(place)
+    assert found["rich/ranking-all-2-all-seed0"]["cell"]["sources"] == ["north", "south"]
+    assert found["family/ranking-all-3-all-seed0"]["cell"]["sources"] == SOURCES
+    weights = found["rich/weighted-all-2-all-seed0"]["weights"]["capes"]
+    ranking = found["rich/ranking-all-2-all-seed0"]["ranking"]["capes"]
+    assert weights == pytest.approx(ranking, abs=1e-3)
+
+
+@pytest.mark.parametrize("changed", ["config", "text", "labels", "test", "ensemble", "ranking"])
+def test_a_result_of_other_inputs_is_refused(place, said, here, changed, tmp_path, monkeypatch):
+    cell = Cell("rich", "weighted", ("north", "south"), "all", tuple(TARGETS), 0)
+    corpus = Path(shutil.copytree(place.corpus, tmp_path / "corpus"))
+    other = replace(
+        place, corpus=corpus, results=Path(shutil.copytree(place.results, tmp_path / "results"))
+    )
+    assert is_done(other, cell)
+    if changed == "config":
+        config = tmp_path / "student.cfg"
+        config.write_text(place.plan.recipes["student"].config.read_text() + "\n")
+        recipes = {**place.plan.recipes, "student": replace(place.plan.recipes["student"])}
+        recipes["student"] = replace(recipes["student"], config=config)
+        other = replace(other, plan=replace(place.plan, recipes=recipes))
+    elif changed == "ensemble":
+        (tmp_path / "ensemble.cfg").write_text((ROOT / "configs/ensemble.cfg").read_text() + "\n")
+        monkeypatch.setattr("spacy_xner.study.identity.ENSEMBLE", tmp_path / "ensemble.cfg")
+    elif changed == "ranking":
+        path = other.results / "rich/ranking-all-2-all-seed0.json"
+        found = json.loads(path.read_text())
+        found["ranking"]["capes"] = {"north": 0.9, "south": 0.1}
+        path.write_text(json.dumps(found))
+    else:
+        file = {
+            "text": other.text_file("capes"),
+            "labels": other.train_file("north"),
+            "test": other.test_file("capes"),
+        }[changed]
+        file.write_bytes(file.read_bytes() + b" ")
+    with pytest.raises(XnerError, match="X801"):
+        is_done(other, cell)
+
+
+def test_inputs_that_change_meanwhile_spoil_a_cell(place, said, here, tmp_path, monkeypatch):
+    cell = Cell("rich", "weighted", ("north",), "single", tuple(TARGETS), 0)
+    other = replace(place, results=Path(shutil.copytree(place.results, tmp_path / "results")))
+    (other.results / cell.file).unlink()
+    keys = iter(["before", "after"])
+    monkeypatch.setattr("spacy_xner.study.compute.cell_key", lambda *_: next(keys))
+    with pytest.raises(XnerError, match="X810"):
+        compute(other, cell)
+    assert not (other.results / cell.file).exists()
+
+
+def test_costs_are_those_of_the_cell(place, said):
+    """A model of one target pays for what its teachers say about that one."""
+    found = results(place)
+    joint = found["rich/weighted-all-2-all-seed0"]["cost"]
+    single = found["rich/weighted-all-2-capes-seed0"]["cost"]
+    assert joint["teachers_seconds"] == single["teachers_seconds"] > 0
+    assert single["annotate_seconds"] < joint["annotate_seconds"]
+    assert "annotate_seconds" not in found["rich/direct-all-2-all-seed0"]["cost"]
 
 
 def test_two_runs_in_one_folder_are_refused(place, said, here):
     from spacy_xner.locks import lock_folder
 
     with lock_folder(place.work), pytest.raises(XnerError, match="X701"):
-        run_study(place, SOURCES, TARGETS)
+        run_study(place)
 
 
 def test_the_script_says_what_is_wrong(tmp_path):

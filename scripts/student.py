@@ -1,6 +1,5 @@
 """Train one student on the silver annotations of all target languages, in one or more rounds."""
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,17 +9,16 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, setup_gpu
+from spacy_xner.cli._util import setup_gpu
+from spacy_xner.cli.calibrate import calibrate_command
 from spacy_xner.corpora.roles import check_student
 from spacy_xner.encoders import encoder_path, local_encoder
 from spacy_xner.errors import Errors, XnerError
-from spacy_xner.evaluation.temperature import calibrate as fit
 from spacy_xner.evaluation.temperature import configured_temperature, set_temperature
 from spacy_xner.locks import lock_folder
 from spacy_xner.neighbours import weigh
 from spacy_xner.rounds import add_student
 from spacy_xner.safety import read_metadata
-from spacy_xner.shards import read_docs
 from spacy_xner.training.development import write_development
 from spacy_xner.training.hidden_task import hidden_overrides
 from spacy_xner.training.run import train_pipeline
@@ -48,19 +46,6 @@ def how_made(silver: Path) -> dict[str, Any]:
     manifest = silver / "manifest.json"
     found = read_metadata(manifest) if manifest.is_file() else {}
     return {key: found[key] for key in ("weights", "top", "pool", "aggregate") if key in found}
-
-
-def calibrate_on(model: Path, dev: Sequence[Path]) -> None:
-    """Fit the student's temperature to development sets, taken together, and write it."""
-    nlp = load_pipeline(model)
-    docs = [doc for path in dev for doc in read_docs(path, nlp.vocab)]
-    before, after = fit(nlp, docs)
-    set_temperature(model, after.temperature)
-    errors = ["-" if row.ece is None else f"{100 * row.ece:.1f}" for row in (before, after)]
-    msg.info(
-        f"Temperature {after.temperature:.3f}: on {len(docs)} sentences of the sources, the "
-        f"calibration error goes from {errors[0]} to {errors[1]} %"
-    )
 
 
 @command("student", group=app)
@@ -141,7 +126,7 @@ def student(
         describe(model, sources=sources, targets=targets, **made)
         if last and calibrate == "true":
             try:
-                calibrate_on(model, calibrated_on)
+                calibrate_command(model, calibrated_on)
             except XnerError as err:  # hours of training must not be lost for it
                 failures.append(err)
 
@@ -169,7 +154,7 @@ def student(
             # The run that trained it may have been asked otherwise, or had other labels.
             with lock_folder(folder):
                 if calibrate == "true":
-                    calibrate_on(folder / "model-last", calibrated_on)
+                    calibrate_command(folder / "model-last", calibrated_on)
                 else:
                     set_temperature(folder / "model-last", temperature)
     for err in failures:

@@ -67,15 +67,24 @@ def check_sums(folder: Path) -> list[str]:
     if not (folder / SUMS).is_file():
         return [f"{folder} cannot be verified: found no {SUMS}, which training writes"]
     sums, names = read_sums(folder / SUMS), _names(folder)
-    problems = []
-    for name, expected in sums.items():
-        path = folder / name
-        if not path.is_file():
-            problems.append(f"{path} is missing, expected the sha256 {expected}")
-        elif (found := hash_file(path, algorithm="sha256")) != expected:
-            problems.append(f"{path} has changed: found the sha256 {found}, expected {expected}")
+    problems = [p for name, found in sums.items() for p in file_problems(folder / name, found)]
     more = [f"{folder / name} is not in {SUMS}" for name in names if name not in sums]
     return problems + more
+
+
+def file_problems(path: Path, expected: str) -> list[str]:
+    """What is wrong with a file.
+
+    path (Path): The file.
+    expected (str): Its SHA-256, hexadecimal.
+    RETURNS (List[str]): One line if it is missing or has changed, else nothing.
+    """
+    if not path.is_file():
+        return [f"{path} is missing, expected the sha256 {expected}"]
+    found = hash_file(path, algorithm="sha256")
+    if found != expected:
+        return [f"{path} has changed: found the sha256 {found}, expected {expected}"]
+    return []
 
 
 def _names(folder: Path) -> list[str]:

@@ -5,9 +5,10 @@ X1 encoders; X2 corpora and assets; X3 trainable components and training; X4 tea
 ensemble; X5 evaluation; X6 the command line; X7 safety, locks and checksums; X8 studies.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .messages.basics import BasicMessages
 from .messages.corpora import CorpusMessages
@@ -79,3 +80,16 @@ class Errors(
     metaclass=_WithCodes,
 ):
     """Messages, to be filled with ``.format(...)``; the texts are in `messages/`."""
+
+
+def check_range(values: Mapping[str, Any], expected: Mapping[str, tuple[bool, str]]) -> None:
+    """Refuse settings that are out of range.
+
+    values (Mapping[str, Any]): Settings by name, such as all arguments of a function.
+    expected (Mapping[str, Tuple[bool, str]]): By name whether it is in range, and what that is.
+    RAISES (XnerError): X308 for the first that is not.
+    """
+    for key, (good, wanted) in expected.items():
+        if not good:
+            details = {"key": key, "value": values[key], "expected": wanted}
+            raise XnerError(Errors.X308.format(**details))

@@ -106,6 +106,19 @@ def test_second_run_repeats_nothing(project):
     assert [path.stat().st_mtime_ns for path in (teacher, silver, student)] == before
 
 
+def test_the_small_study_ends_with_a_report(project):
+    done = spacy_project(project, "study", "--vars.sources", "en es")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    cells = [json.loads(p.read_text()) for p in (project / "results/study/small").rglob("*.json")]
+    systems = {cell["cell"]["system"] for cell in cells}
+    assert systems == {"ranking", "direct", "ensemble", "uniform", "weighted", "ner", "mtmt"}
+    page = (project / "metrics/study-small.html").read_text("utf8")
+    assert "weighted" in page
+    # A second time there is nothing left to compute.
+    done = spacy_project(project, "cells", "--vars.sources", "en es")
+    assert "0 cells to compute" in done.stdout
+
+
 @pytest.mark.parametrize("runtime", ["torch", "onnx"])
 def test_package_works_in_a_clean_environment(project, tmp_path, runtime):
     """The two wheels alone: no teachers, no source data, no network to a hub."""

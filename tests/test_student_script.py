@@ -201,9 +201,10 @@ def test_calibration_on_all_sources_together(student, gold_docs, monkeypatch):
     write_dev(gold_docs, "en", "de")
     options = ("--sources", "en de", "--rounds", 2)
     code, output = student(*options, "--calibrate", "true")
-    assert (code, output.count("Temperature")) == (0, 1), output
+    assert (code, output.count("Temperature on")) == (0, 1), output
     found = temperature()
-    assert f"Temperature {found:.3f}: on 42 sentences" in output
+    assert "Temperature on 42 sentences" in output
+    assert f"after {found:.3f}" in output
     # That of the student that is handed over: what the rounds before it teach is as it was.
     assert temperature(Path("training/student-round1/model-last")) == 1.0
     nlp = spacy.load(LAST)
@@ -224,7 +225,7 @@ def test_calibration_on_all_sources_together(student, gold_docs, monkeypatch):
 
 def test_no_label_of_the_target_calibrates(student, script, monkeypatch):
     asked = []
-    monkeypatch.setattr(script, "calibrate_on", lambda model, dev: asked.append(dev))
+    monkeypatch.setattr(script, "calibrate_command", lambda model, dev: asked.append(dev))
     Path("source/hau-dev.spacy").write_bytes(Path("source/en-dev.spacy").read_bytes())
     options = ("--sources", "en hau", "--targets", "hau", "--calibrate", "true")
     for _ in ("trained", "there already"):
@@ -238,7 +239,7 @@ def test_killed_before_it_is_calibrated_is_not_done(student, script, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(script, "calibrate_on", killed)
+        patch.setattr(script, "calibrate_command", killed)
         assert student("--calibrate", "true")[0] != 0
     assert not LAST.exists() and not Path("training/student/train.json").exists()
 

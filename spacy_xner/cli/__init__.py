@@ -21,6 +21,7 @@ COMMANDS = (
     "llm",
     "neighbours",
     "peers",
+    "report",
     "similarity",
     "smoke",
     "train",

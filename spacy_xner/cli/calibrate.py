@@ -15,7 +15,8 @@ from ._util import load_pipeline, setup_gpu
 def calibrate_command(
     model: Annotated[Path, typer.Argument(help="Folder of a trained pipeline.")],
     dev: Annotated[
-        Path, typer.Argument(help=".spacy file with gold entities: a source's, never a target's.")
+        list[Path],
+        typer.Argument(help=".spacy files with gold entities: of sources, never of a target."),
     ],
     output: Annotated[
         Path | None,
@@ -27,8 +28,9 @@ def calibrate_command(
 ) -> None:
     """Make the probabilities of a pipeline as sure as they are right, by one temperature.
 
-    The entities that it finds stay the same. Give the development set of the language that the
-    pipeline was trained on: labels of a target may not be used, nor silver annotations.
+    The entities that it finds stay the same. Give the development sets of the languages that the
+    pipeline was trained on, which are taken together: labels of a target may not be used, nor
+    silver annotations.
     """
     from ..encoders.checkpoint import new_folder
     from ..evaluation.temperature import calibrate, set_temperature
@@ -36,7 +38,9 @@ def calibrate_command(
 
     setup_gpu(gpu_id)
     nlp = load_pipeline(model)
-    rows = calibrate(nlp, list(read_docs(dev, nlp.vocab)))
+    docs = [doc for path in dev for doc in read_docs(path, nlp.vocab)]
+    rows = calibrate(nlp, docs)
+    msg.divider(f"Temperature on {len(docs)} sentences")
     table = [
         [name, f"{row.temperature:.3f}", f"{row.nll:.4f}", _percent(row.ece)]
         for name, row in zip(("before", "after"), rows, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..hashing import hash_file
+from ..checksums import file_problems
 from ..shards import write_bytes
 from .shard import LETTERS, SHARD, Entry
 
@@ -78,15 +78,7 @@ def entry_problems(folder: Path, entry: Entry) -> list[str]:
     files = {entry["file"]: entry["sha256"]}
     if entry["letters"]:
         files[entry["letters"]] = entry["letters_sha256"]
-    problems = []
-    for name, expected in files.items():
-        path = folder / name
-        found = hash_file(path, algorithm="sha256") if path.is_file() else None
-        if found is None:
-            problems.append(f"{path}: missing, expected sha256 {expected}")
-        elif found != expected:
-            problems.append(f"{path}: found sha256 {found}, expected {expected}")
-    return problems
+    return [p for name, found in files.items() for p in file_problems(folder / name, found)]
 
 
 def shard_files(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats2d
 
-from ..errors import Errors, XnerError
+from ..errors import check_range
 from ..pipeline.reading import length_batches, split_rows
 from .adapter import ALL_LINEAR, AdapterSettings, AdapterShim, Quantisation
 from .attention import attention_mask
@@ -57,7 +57,7 @@ def build_language_model_encoder(
     RAISES (XnerError): X308 for a setting out of range; when initialised or used, what
         `AdapterShim.load` raises.
     """
-    expected = {
+    in_range = {
         "reduce": (reduce in ("first", "last", "mean"), '"first", "last" or "mean"'),
         "rank": (rank >= 1, "1 or more"),
         "dropout": (0.0 <= dropout < 1.0, "a number in [0, 1)"),
@@ -66,10 +66,7 @@ def build_language_model_encoder(
         "max_subwords": (max_subwords >= 1, "1 or more"),
         "quantise": (quantise in (None, "int8", "nf4"), 'null, "int8" or "nf4"'),
     }
-    for key, (good, wanted) in expected.items():
-        if not good:
-            found = {"key": key, "value": locals()[key], "expected": wanted}
-            raise XnerError(Errors.X308.format(**found))
+    check_range(locals(), in_range)
     settings = AdapterSettings(
         base=base,
         causal=causal,

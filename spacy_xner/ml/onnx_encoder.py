@@ -14,7 +14,7 @@ from thinc.api import Model
 from thinc.shims import Shim
 from thinc.types import Floats2d
 
-from ..errors import Errors, XnerError, reason
+from ..errors import Errors, XnerError, check_range, reason
 from ..pipeline.reading import length_batches, split_rows
 from .cut import Encoded, Reading, cut_docs
 from .windows import Reduce
@@ -52,17 +52,14 @@ def build_onnx_encoder(
         when used, X341 if there is no encoder in it, X342 if it cannot be read, X343 if it is
         trained.
     """
-    expected = {
+    in_range = {
         "reduce": (reduce in ("first", "last", "mean"), '"first", "last" or "mean"'),
         "window": (window >= 1, "1 or more"),
         "stride": (1 <= stride <= window, "1 to the window's size"),
         "max_subwords": (max_subwords >= 1, "1 or more"),
         "threads": (threads >= 0, "0 or more"),
     }
-    for key, (good, wanted) in expected.items():
-        if not good:
-            found = {"key": key, "value": locals()[key], "expected": wanted}
-            raise XnerError(Errors.X308.format(**found))
+    check_range(locals(), in_range)
     missing = [name for name in ("onnxruntime", "tokenizers") if find_spec(name) is None]
     if missing:
         raise XnerError(Errors.X340.format(missing=" and ".join(missing)))

@@ -38,6 +38,7 @@ def test_all_commands_are_there():
         "llm train",
         "neighbours",
         "peers",
+        "report",
         "similarity rank",
         "similarity train",
         "similarity weights",

@@ -77,6 +77,16 @@ def test_another_development_set_takes_the_place_of_the_first(xner, model, dev):
     assert second < first == pytest.approx(temperature(model), rel=1e-3)
 
 
+def test_development_sets_are_taken_together(xner, model, dev, tmp_path):
+    write_docs(tmp_path / "more.spacy", gold(30, 1))
+    code, output = xner("calibrate", model, dev, tmp_path / "more.spacy")
+    assert (code, "on 53 sentences" in output) == (0, True), output
+    both = temperature(model)
+    write_docs(dev, gold(17, 5) + gold(30, 1))
+    assert xner("calibrate", model, dev)[0] == 0
+    assert temperature(model) == pytest.approx(both, rel=1e-3)
+
+
 def test_output(xner, model, dev, tmp_path):
     before = files(model)
     code, output = xner("calibrate", model, dev, "--output", tmp_path / "new" / "model")

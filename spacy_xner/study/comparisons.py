@@ -1,0 +1,239 @@
+"""Who is compared with whom, and what the two questions of the study get for an answer."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+from .rows import (
+    DERIVED,
+    EACH,
+    ENGLISH,
+    ONE,
+    SINGLE_CHOSEN,
+    SINGLE_MEAN,
+    UPPER_BOUND,
+    Name,
+    Row,
+    Score,
+    complete,
+    merge,
+    seeds_of,
+)
+from .statistics import bootstrap_difference, holm, sign_test
+
+DIRECT, UNIFORM = "direct", "uniform"
+LEVEL = 0.05
+Scored = Mapping[str, Mapping[str, Score]]
+
+
+def compare(
+    a: Row | None, b: Row | None, targets: Sequence[str], *, samples: int
+) -> dict[str, Any] | None:
+    """Compare two rows on the runs that both have.
+
+    a, b (Optional[Row]): Rows that may come from different settings.
+    targets (Sequence[str]): The average is over these.
+    samples (int): Resamples of the bootstrap.
+    RETURNS (Optional[Dict[str, Any]]): As `statistics.bootstrap_difference`, and "runs", "seeds",
+        "languages" (difference of the mean F1 by target) and "sign": "wins", "losses", "ties",
+        "p_value". None if a row or a common run is missing.
+    """
+    if a is None or b is None:
+        return None
+    all_a, all_b = complete(a, targets), complete(b, targets)
+    runs = [run for run in all_a if run in all_b]
+    if not runs:
+        return None
+    languages = {t: fmean(all_a[run][t].f1 - all_b[run][t].f1 for run in runs) for t in targets}
+    wins = sum(value > 0 for value in languages.values())
+    losses = sum(value < 0 for value in languages.values())
+    pairs = [_summed([(all_a[run][t], all_b[run][t]) for run in runs]) for t in targets]
+    return {
+        **bootstrap_difference(pairs, samples=samples),
+        "runs": len(runs),
+        "seeds": seeds_of(runs),
+        "languages": languages,
+        "sign": {
+            "wins": wins,
+            "losses": losses,
+            "ties": len(targets) - wins - losses,
+            "p_value": sign_test(wins, losses),
+        },
+    }
+
+
+def _summed(pairs: Sequence[tuple[Score, Score]]) -> tuple[Any, Any]:
+    """The counts of two rows on one target, summed over the runs.
+
+    A mean over several models has the counts of all of them. The other's are multiplied, so that
+    both are counted against the same gold.
+    """
+    return (
+        sum((a.counts * b.models for a, b in pairs[1:]), pairs[0][0].counts * pairs[0][1].models),
+        sum((b.counts * a.models for a, b in pairs[1:]), pairs[0][1].counts * pairs[0][0].models),
+    )
+
+
+def is_main(name: Name) -> bool:
+    """Does a row belong into the table of systems, and not only to a curve over sources?"""
+    if name.system in DERIVED or name.system == UPPER_BOUND:
+        return True
+    if name.order == "single":
+        return name.system == DIRECT and name.source in ENGLISH
+    return name.order == "all"
+
+
+def find(
+    rows: Iterable[Row], name: Name, *, sources: Sequence[str] = (), elsewhere: bool = False
+) -> Row | None:
+    """The row of a system that fits best as a partner of another row.
+
+    rows (Iterable[Row]): All there are.
+    name (Name): Setting, system, order and mode that are wanted; of another mode if there is none.
+    sources (Sequence[str]): One of these is the row's single source.
+    elsewhere (bool): May it come from another setting?
+    """
+    found = [
+        row
+        for row in rows
+        if (row.name.system, row.name.order) == (name.system, name.order)
+        and (not sources or row.name.source in sources)
+        and (elsewhere or row.name.setting == name.setting)
+    ]
+    return max(
+        found,
+        key=lambda row: (row.name.setting == name.setting, row.name.mode == name.mode),
+        default=None,
+    )
+
+
+def references(rows: Sequence[Row], name: Name) -> dict[str, Row | None]:
+    """The two rows with which each system is compared: by name, None where it is not measured.
+
+    Direct transfer from English learns nothing of a target, so that of another setting serves too.
+    """
+    direct = Name(name.setting, DIRECT, "single", 1, name.mode)
+    uniform = Name(name.setting, UNIFORM, "all", 0, name.mode)
+    return {
+        DIRECT: find(rows, direct, sources=ENGLISH, elsewhere=True),
+        UNIFORM: find(rows, uniform),
+    }
+
+
+def against_references(
+    rows: Sequence[Row], targets: Mapping[str, Sequence[str]], *, samples: int
+) -> dict[Name, dict[str, dict[str, Any] | None]]:
+    """Compare each system of the table with direct transfer and with the uniform student.
+
+    The p-values are adjusted together: "adjusted", and "mark" (1, -1, or 0 where it is not below
+    `LEVEL`). The upper bound is no competitor.
+
+    rows (Sequence[Row]): All.
+    targets (Mapping[str, Sequence[str]]): By setting.
+    samples (int): Resamples of the bootstrap.
+    RETURNS (Dict): By row the comparisons by reference; a row is not compared with itself.
+    """
+    result: dict[Name, dict[str, dict[str, Any] | None]] = {}
+    for row in rows:
+        if is_main(row.name) and row.name.system != UPPER_BOUND:
+            result[row.name] = {
+                key: compare(row, other, targets[row.name.setting], samples=samples)
+                for key, other in references(rows, row.name).items()
+                if other is not row
+            }
+    made = [found for row in result.values() for found in row.values() if found is not None]
+    for found, p_value in zip(made, holm([found["p_value"] for found in made]), strict=True):
+        found["adjusted"] = p_value
+        found["mark"] = 0 if p_value >= LEVEL else 1 if found["difference"] > 0 else -1
+    return result
+
+
+def level_row(rows: Iterable[Row], setting: str, system: str, mode: str, k: int) -> Row:
+    """All runs of a system with so many sources, whatever the order in which they were added.
+
+    A single source and all of them are in every order, and have rows of their own. Of the single
+    ones those count that an order begins with, if there are orders.
+
+    rows (Iterable[Row]): All there are.
+    k (int): Number of sources.
+    """
+    every = list(rows)
+    mine = [row for row in every if row.name[:2] == (setting, system) and row.name.mode == mode]
+    firsts = first_sources(every, setting)
+    found = [
+        row
+        for row in mine
+        if row.name.k == k
+        and row.name.system not in DERIVED
+        and (not row.name.source or not firsts or row.name.source in firsts)
+    ]
+    return merge(found, Name(setting, system, "any", k, mode))
+
+
+def first_sources(rows: Iterable[Row], setting: str) -> set[str]:
+    """The sources with which the orders of a setting begin."""
+    return {
+        cell.sources[0]
+        for row in rows
+        if row.name.setting == setting and row.name.order not in ("all", "single")
+        for cells in row.cells.values()
+        for cell in cells
+    }
+
+
+def questions(
+    rows: Sequence[Row], targets: Mapping[str, Sequence[str]], *, samples: int
+) -> list[dict[str, Any]]:
+    """The answers to the two questions of the study.
+
+    1: is a student of all sources better than one of a single source? 2: is it better than direct
+    transfer from the same sources, and does a language model among the teachers help?
+
+    rows (Sequence[Row]): All.
+    targets (Mapping[str, Sequence[str]]): By setting.
+    samples (int): Resamples of the bootstrap.
+    RETURNS (List[Dict[str, Any]]): "question" (1 or 2), "setting", "mode", "k", "a" and "b" (the
+        systems), and "comparison", see `compare`.
+    """
+    return [
+        {
+            "question": question,
+            "setting": name.setting,
+            "mode": name.mode,
+            "k": name.k,
+            "a": a.name.system if a else name.system,
+            "b": other,
+            "comparison": compare(a, b, targets[name.setting], samples=samples),
+        }
+        for question, name, a, other, b in _pairs(rows)
+    ]
+
+
+def _pairs(
+    rows: Sequence[Row],
+) -> Iterator[tuple[int, Name, Row | None, str, Row | None]]:
+    """Number of the question, name of what is asked about, its row, the other's system and row."""
+    for setting in dict.fromkeys(row.name.setting for row in rows):
+        for mode in (ONE, EACH):
+            weighted = [
+                row
+                for row in rows
+                if row.name[:2] == (setting, "weighted") and row.name.mode == mode
+            ]
+            if not weighted:
+                continue
+            whole = next((row for row in weighted if row.name.order == "all"), None)
+            k = whole.name.k if whole else 0
+            name = Name(setting, "weighted", "all", k, mode)
+            for system in (SINGLE_MEAN, SINGLE_CHOSEN):
+                # Of the same mode only: a model of one target is another thing than one of several.
+                partner = Name(setting, system, "single", 1, mode)
+                yield 1, name, whole, system, next((r for r in rows if r.name == partner), None)
+            for k in sorted({row.name.k for row in weighted}):
+                own = level_row(rows, setting, "weighted", mode, k)
+                direct = level_row(rows, setting, DIRECT, mode, k)
+                if not direct.runs:
+                    direct = level_row(rows, setting, DIRECT, ONE, k)
+                hybrid = level_row(rows, setting, "hybrid", mode, k)
+                yield 2, own.name, own, DIRECT, direct
+                yield 2, hybrid.name, hybrid, "weighted", own

@@ -1,0 +1,229 @@
+"""Rows of a study's table: what a system scored on all targets, seed by seed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from statistics import fmean
+from typing import NamedTuple
+
+from ..evaluation.bootstrap import Counts
+from .results import RANKING, Result
+
+SETTINGS = ("rich", "family")
+ONE, EACH = "one", "each"
+SINGLE_MEAN, SINGLE_BEST, SINGLE_CHOSEN = "single-mean", "single-best", "single-chosen"
+DERIVED = (SINGLE_MEAN, SINGLE_CHOSEN, SINGLE_BEST)
+ORDER = ("direct", *DERIVED, "uniform", "weighted", "ensemble", "mtmt", "hybrid", "ner")
+UPPER_BOUND = "supervised"
+ENGLISH = ("en", "eng")
+
+
+Shares = dict[str, dict[str, float]]
+"""Target to source to weight."""
+
+
+class Name(NamedTuple):
+    """What the cells of a row have in common.
+
+    setting, system, order: As in a cell; three systems are derived, see `single_rows`.
+    k: Number of sources.
+    mode: "one" if one model learnt several targets, "each" if each target has its own.
+    source: The source where the order is "single", else empty.
+    """
+
+    setting: str
+    system: str
+    order: str
+    k: int
+    mode: str
+    source: str = ""
+
+
+class Score(NamedTuple):
+    """A system on one target, with one seed.
+
+    f1: In [0, 1].
+    counts: Shape (sentences, 3), summed over the models.
+    models: How many models that are; 1 but for the mean of several.
+    """
+
+    f1: float
+    counts: Counts
+    models: int = 1
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    name: See above.
+    runs: By run (a seed, and more where rows are merged) and target.
+    cells: By run, those that it is made of; empty for derived rows.
+    choices: Derived rows: the source that was chosen for each target.
+    """
+
+    name: Name
+    runs: dict[str, dict[str, Score]]
+    cells: dict[str, list[Result]]
+    choices: dict[str, str] = {}
+
+
+def complete(row: Row, targets: Sequence[str]) -> dict[str, dict[str, Score]]:
+    """The runs of a row that cover all targets: only these have an average.
+
+    row (Row): Any.
+    targets (Sequence[str]): Of the setting.
+    RETURNS (Dict[str, Dict[str, Score]]): By run, with these targets alone, in their order.
+    """
+    return {
+        run: {target: scores[target] for target in targets}
+        for run, scores in row.runs.items()
+        if all(target in scores for target in targets)
+    }
+
+
+def row_name(cell: Result) -> Name:
+    """Which row a cell belongs to."""
+    mode = EACH if len(cell.targets) == 1 else ONE
+    # The upper bound's "source" is the target itself, so that each target would be a row.
+    single = cell.order == "single" and cell.system != UPPER_BOUND
+    source = cell.sources[0] if single else ""
+    return Name(cell.setting, cell.system, cell.order, len(cell.sources), mode, source)
+
+
+def build_rows(cells: Iterable[Result]) -> list[Row]:
+    """Put the cells of the same row together.
+
+    cells (Iterable[Result]): Of one study with the same sizes; rankings are passed over.
+    RETURNS (List[Row]): In the order of the table, see `table_order`.
+    """
+    groups: defaultdict[Name, list[Result]] = defaultdict(list)
+    for cell in cells:
+        if cell.system != RANKING:
+            name = row_name(cell)
+            # Of all sources, a target that is one itself has one less than others.
+            groups[name._replace(k=0) if name.order == "all" else name].append(cell)
+    rows = []
+    for name, found in groups.items():
+        row = Row(name._replace(k=max(len(cell.sources) for cell in found)), {}, {})
+        for cell in found:
+            run = str(cell.seed)
+            row.cells.setdefault(run, []).append(cell)
+            for target in cell.targets:
+                f1 = cell.scores[target]["f1"] or 0.0
+                row.runs.setdefault(run, {})[target] = Score(f1, cell.counts[target])
+        rows.append(row)
+    return sorted(rows, key=lambda row: table_order(row.name))
+
+
+def table_order(name: Name) -> tuple[object, ...]:
+    """Settings and modes apart; then systems from the plainest to the upper bound."""
+    known = (*ORDER, UPPER_BOUND)
+    rank = known.index(name.system) if name.system in known else len(known)
+    # A single source before several of the same system; English, the usual one, first.
+    return (
+        SETTINGS.index(name.setting) if name.setting in SETTINGS else len(SETTINGS),
+        name.setting,
+        name.mode != ONE and name.system != UPPER_BOUND,
+        rank,
+        name.order not in ("single", "all"),
+        name.k,
+        name.source not in ENGLISH,
+        name.source,
+        name.order,
+    )
+
+
+def merge(rows: Sequence[Row], name: Name) -> Row:
+    """One row with the runs of several, for example of all orders of the same number of sources.
+
+    rows (Sequence[Row]): Their runs are kept apart by order and source.
+    name (Name): Of the merged row.
+    """
+    runs = {_apart(row, run): scores for row in rows for run, scores in row.runs.items()}
+    cells = {_apart(row, run): found for row in rows for run, found in row.cells.items()}
+    return Row(name, runs, cells)
+
+
+def _apart(row: Row, run: str) -> str:
+    return f"{row.name.order}/{row.name.source}/{run}"
+
+
+def seeds_of(runs: Iterable[str]) -> int:
+    """How many seeds some runs have, merged or not."""
+    return len({run.rpartition("/")[2] for run in runs})
+
+
+def mean_rankings(cells: Iterable[Result]) -> dict[str, Shares]:
+    """The ranking of the sources by setting and target: the mean over all ranking cells.
+
+    cells (Iterable[Result]): Others are passed over.
+    RETURNS (Dict[str, Shares]): By setting, which sources compete in.
+    """
+    found: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
+    for cell in cells:
+        for target, weights in cell.ranking.items():
+            for source, weight in weights.items():
+                found[cell.setting, target, source].append(weight)
+    result: dict[str, Shares] = {}
+    for (setting, target, source), values in found.items():
+        result.setdefault(setting, {}).setdefault(target, {})[source] = fmean(values)
+    return result
+
+
+def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row]:
+    """What students of a single source reach, if one must be picked.
+
+    "single-mean" is the mean over the sources: what a blind pick gives on average. "single-best"
+    takes for each target the source of the highest mean F1 on its test set, which nobody can know:
+    an oracle. "single-chosen" takes the one that a ranking without labels puts first.
+
+    rows (Sequence[Row]): See `build_rows`.
+    rankings (Mapping[str, Shares]): See `mean_rankings`.
+    RETURNS (List[Row]): Three for each setting and mode with single-source students; a target
+        without a ranking is missing in the last.
+    """
+    found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.name.system == "weighted" and row.name.source:
+            found[row.name.setting, row.name.mode].append(row)
+    result = []
+    for (setting, mode), singles in found.items():
+        targets = list(dict.fromkeys(t for r in singles for s in r.runs.values() for t in s))
+        best, chosen = {}, {}
+        for target in targets:
+            best[target] = max(singles, key=partial(_mean_f1, target=target))
+            weights = rankings.get(setting, {}).get(target, {})
+            ranked = {weights[r.name.source]: r for r in singles if r.name.source in weights}
+            if ranked:
+                chosen[target] = ranked[max(ranked)]
+        for system, choice in ((SINGLE_CHOSEN, chosen), (SINGLE_BEST, best)):
+            name = Name(setting, system, "single", 1, mode)
+            result.append(_chosen_row(name, choice))
+        result.append(_mean_row(Name(setting, SINGLE_MEAN, "single", 1, mode), singles, targets))
+    return sorted(result, key=lambda row: table_order(row.name))
+
+
+def _mean_f1(row: Row, target: str) -> float:
+    values = [scores[target].f1 for scores in row.runs.values() if target in scores]
+    return fmean(values) if values else -1.0
+
+
+def _chosen_row(name: Name, choice: Mapping[str, Row]) -> Row:
+    runs: dict[str, dict[str, Score]] = {}
+    for target, row in choice.items():
+        for run, scores in row.runs.items():
+            if target in scores:
+                runs.setdefault(run, {})[target] = scores[target]
+    return Row(name, runs, {}, {target: row.name.source for target, row in choice.items()})
+
+
+def _mean_row(name: Name, singles: Sequence[Row], targets: Sequence[str]) -> Row:
+    runs: dict[str, dict[str, Score]] = {}
+    for run in dict.fromkeys(run for row in singles for run in row.runs):
+        for target in targets:
+            found = [r.runs[run][target] for r in singles if target in r.runs.get(run, {})]
+            if found:
+                counts = sum((score.counts for score in found[1:]), found[0].counts)
+                mean = fmean(score.f1 for score in found)
+                runs.setdefault(run, {})[target] = Score(mean, counts, len(found))
+    return Row(name, runs, {})

@@ -60,7 +60,7 @@ def annotate_command(
     from ..annotate import run_key, run_parts
     from ..corpora.leakage import check_leakage
     from ..corpora.raw_text import STDIN, TextSource, read_text
-    from ..jobs.annotator import Annotator
+    from ..jobs.annotator import Annotator, pipeline_identity
     from ..jobs.local import in_processes
     from ..jobs.progress import Progress, open_log
     from ..jobs.ray_engine import with_ray
@@ -84,7 +84,8 @@ def annotate_command(
     job: dict[str, Any] = {"key": run_key(parts), "max_failures": max_failures}
     # Other processes load teachers of their own; nobody else keeps these.
     alone = engine == "local" and workers == 1
-    annotator = Annotator(model, output, gpu_id=gpu_id, nlp=nlp if alone else None, **job)
+    who: dict[str, Any] = {"identity": pipeline_identity(nlp)}
+    annotator = Annotator(model, output, gpu_id=gpu_id, nlp=nlp if alone else None, **who, **job)
     del nlp
     how: dict[str, Any] = {"force": force, "mix": mix, "limit": limit, "shard_size": shard_size}
     try:
@@ -96,9 +97,9 @@ def annotate_command(
             run: Engine
             if engine == "ray":
                 found = {"path": source.resolve(), **opened}
-                run = with_ray(model, output, found, workers=workers, address=address, **job)
+                run = with_ray(model, output, found, workers=workers, address=address, **who, **job)
             elif workers > 1:
-                run = in_processes(model, output, workers=workers, gpu_id=gpu_id, **job)
+                run = in_processes(model, output, workers=workers, gpu_id=gpu_id, **who, **job)
             else:
                 run = annotator.engine
             with progress.run(**job, engine=engine, workers=workers):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from spacy.language import Language
 
-from ..annotate import find_ensemble
+from ..annotate import find_ensemble, run_key, run_parts
+from ..corpora.raw_text import STDIN
+from ..errors import Errors, XnerError
 from ..teachers.faults import faults_of
 from .blocks import Block
 from .shard import Entry, annotate_block
@@ -28,6 +30,7 @@ class Annotator:
     model (str): Folder or package name of the pipeline.
     output (Path): Folder of the shards.
     key (str), max_failures (float): See `annotate_block`.
+    identity (str): What the pipeline must be, see `pipeline_identity`; "" for what it is at first.
     threads (int): Of torch, 0 for its own choice.
     gpu_id (int): GPU to use, -1 for the CPU.
     nlp (Optional[Language]): The pipeline, if it is loaded already. Who hands it over keeps no
@@ -41,6 +44,7 @@ class Annotator:
         *,
         key: str,
         max_failures: float = 0.01,
+        identity: str = "",
         threads: int = 0,
         gpu_id: int = -1,
         nlp: Language | None = None,
@@ -48,6 +52,7 @@ class Annotator:
         self.model = model
         self.output = output
         self.settings = {"key": key, "max_failures": max_failures}
+        self.identity = identity
         self.how = {"threads": threads, "gpu_id": gpu_id}
         self.faults: dict[str, Counter[str]] = {}
         self._nlp = nlp
@@ -67,10 +72,14 @@ class Annotator:
     def load(self) -> Language:
         """The pipeline, which is loaded if it is not.
 
-        RAISES (XnerError): See `load_annotator`.
+        RAISES (XnerError): X467 if it is another one than before, and see `load_annotator`.
         """
         if self._nlp is None:
-            self._nlp = load_annotator(self.model, **self.how)
+            nlp = load_annotator(self.model, **self.how)
+            found = pipeline_identity(nlp)
+            if found != (self.identity or found):
+                raise XnerError(Errors.X467.format(path=self.model))
+            self.identity, self._nlp = found, nlp
         else:
             find_ensemble(self._nlp).load()
         return self._nlp
@@ -86,6 +95,12 @@ class Annotator:
                 self.faults.setdefault(name, Counter()).update(faults_of(teacher))
         self._nlp = None
         self._texts = 0
+
+
+def pipeline_identity(nlp: Language) -> str:
+    """A hash of a pipeline and its teachers, whatever it reads."""
+    parts = run_parts(nlp, STDIN)
+    return run_key({name: parts[name] for name in ("pipeline", "teachers")})
 
 
 def load_annotator(model: str, *, threads: int = 0, gpu_id: int = -1) -> Language:

@@ -45,6 +45,7 @@ def in_processes(
     key: str,
     workers: int,
     max_failures: float = 0.01,
+    identity: str = "",
     gpu_id: int = -1,
 ) -> Engine:
     """An engine of several processes, each with its own teachers and its share of the threads.
@@ -55,10 +56,12 @@ def in_processes(
     model (str): Folder or package name of the pipeline.
     output, key, max_failures: See `annotate_block`.
     workers (int): Processes.
+    identity (str): See `Annotator`.
     gpu_id (int): The GPU that all of them use, -1 for the CPU.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
-    settings = {"key": key, "max_failures": max_failures, "threads": threads, "gpu_id": gpu_id}
+    settings: dict[str, Any] = {"key": key, "max_failures": max_failures, "identity": identity}
+    settings |= {"threads": threads, "gpu_id": gpu_id}
 
     def engine(blocks: Iterable[Block]) -> Iterator[Entry]:
         stream = iter(blocks)

@@ -27,7 +27,7 @@ class Actor:
         model (str): Folder or package name of the pipeline.
         source (Dict[str, Any]): Arguments of `TextSource`.
         output (str): Folder of the shards.
-        settings (Dict[str, Any]): Of `annotate_block`.
+        settings (Dict[str, Any]): Of `Annotator`.
         """
         self.annotator = Annotator(model, Path(output), threads=1, **settings)
         self.annotator.load()
@@ -61,6 +61,7 @@ def with_ray(
     workers: int,
     address: str = "",
     max_failures: float = 0.01,
+    identity: str = "",
 ) -> Engine:
     """An engine of Ray actors; Ray replaces those that die and does their blocks again.
 
@@ -74,6 +75,7 @@ def with_ray(
     workers (int): Actors.
     address (str): Of a running cluster, "" to start Ray here.
     max_failures (float): See `annotate_block`.
+    identity (str): See `Annotator`.
     RAISES (XnerError): X464 if Ray is not installed; the engine raises X465 if Ray fails.
     """
     try:
@@ -81,7 +83,7 @@ def with_ray(
     except ImportError as err:
         raise XnerError(Errors.X464) from err
 
-    settings = {"key": key, "max_failures": max_failures}
+    settings = {"key": key, "max_failures": max_failures, "identity": identity}
 
     def engine(blocks: Iterable[Block]) -> Iterator[Entry]:
         rows = [block_row(block) for block in blocks]

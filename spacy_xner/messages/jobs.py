@@ -26,3 +26,7 @@ class JobMessages:
         "Ray failed ({reason}). What was done stays: start the same command again, with the "
         "--address of a running cluster or without one."
     )
+    X467 = (
+        "Found another pipeline in '{path}' than at the start of the run, expected the same one: "
+        "its shards would be mixed with those before. Put that one back, or start a new run."
+    )

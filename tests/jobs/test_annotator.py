@@ -1,13 +1,15 @@
 """What annotates for hours: loaded once, and anew when spaCy's tables of words have grown."""
 
 import weakref
+from pathlib import Path
 
 import pytest
 from handmade import add_ensemble, ruler_pipeline, save_ruler, span_teacher
 
 from spacy_xner.corpora.raw_text import RawText
+from spacy_xner.errors import XnerError
 from spacy_xner.jobs import annotator as module
-from spacy_xner.jobs.annotator import Annotator, load_annotator
+from spacy_xner.jobs.annotator import Annotator, load_annotator, pipeline_identity
 from spacy_xner.jobs.blocks import cut_blocks, plain_source
 from spacy_xner.shards import read_docs
 
@@ -88,3 +90,20 @@ def test_faults_of_all_its_pipelines_are_told(model, blocks, tmp_path, monkeypat
     list(annotator.engine(blocks))
     annotator.close()
     assert annotator.faults == {"names": {"errors": 5}}
+
+
+def test_a_pipeline_that_changes_during_the_run_is_refused(model, blocks, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "RENEWED", 2)
+    annotator = Annotator(model, tmp_path, key="k")
+    annotator.annotate(blocks[0])
+    config = Path(model, "config.cfg")
+    config.write_text(config.read_text().replace("threshold = 0.5", "threshold = 0.9"))
+    with pytest.raises(XnerError, match="X467"):
+        annotator.annotate(blocks[1])
+
+
+def test_a_worker_is_told_what_the_pipeline_must_be(model, blocks, tmp_path):
+    with pytest.raises(XnerError, match="X467"):
+        Annotator(model, tmp_path, key="k", identity="another").annotate(blocks[0])
+    known = pipeline_identity(load_annotator(model))
+    Annotator(model, tmp_path, key="k", identity=known).annotate(blocks[0])

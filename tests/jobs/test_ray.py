@@ -94,13 +94,13 @@ def test_input_that_changes_while_it_is_read(job, tmp_path):
     """The actors read the text again: they must not make shards of other text than was planned."""
     from spacy_xner.corpora.raw_text import TextSource
     from spacy_xner.jobs.blocks import cut_blocks
-    from spacy_xner.jobs.ray_engine import Annotator, block_row
+    from spacy_xner.jobs.ray_engine import Actor, block_row
 
     text = tmp_path / "a.txt"
     text.write_text("Ana left\nBob left\n")
     (block,) = cut_blocks(TextSource(text).items(), 10)
     settings = {"key": "key", "max_failures": 1.0}
-    actor = Annotator(str(job / "ensemble"), {"path": text}, str(tmp_path), settings)
+    actor = Actor(str(job / "ensemble"), {"path": text}, str(tmp_path), settings)
     assert actor(block_row(block))["error"] == ""
     text.write_text("Ana left\nZuri left\n")
     assert "[X461]" in actor(block_row(block))["error"]

@@ -175,7 +175,8 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
 
     "single-mean" is the mean over the sources: what a blind pick gives on average. "single-best"
     takes for each target the source of the highest mean F1 on its test set, which nobody can know:
-    an oracle. "single-chosen" takes the one that a ranking without labels puts first.
+    an oracle. "single-chosen" takes the one that a ranking without labels puts first. Nothing is
+    said where it takes students that are not measured yet: some sources are not all of them.
 
     rows (Sequence[Row]): See `build_rows`.
     rankings (Mapping[str, Shares]): See `mean_rankings`.
@@ -191,15 +192,18 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
         targets = list(dict.fromkeys(t for r in singles for s in r.runs.values() for t in s))
         best, chosen = {}, {}
         for target in targets:
-            best[target] = max(singles, key=partial(_mean_f1, target=target))
+            measured = {row.name.source: row for row in singles if _mean_f1(row, target) >= 0.0}
             weights = rankings.get(setting, {}).get(target, {})
-            ranked = {weights[r.name.source]: r for r in singles if r.name.source in weights}
-            if ranked:
-                chosen[target] = ranked[max(ranked)]
+            if set(weights) <= set(measured):
+                best[target] = max(measured.values(), key=partial(_mean_f1, target=target))
+            first = max(weights, key=lambda name: weights[name], default=None)
+            if first in measured:
+                chosen[target] = measured[first]
         for system, choice in ((SINGLE_CHOSEN, chosen), (SINGLE_BEST, best)):
             name = Name(setting, system, "single", 1, mode)
             result.append(_chosen_row(name, choice))
-        result.append(_mean_row(Name(setting, SINGLE_MEAN, "single", 1, mode), singles, targets))
+        mean = Name(setting, SINGLE_MEAN, "single", 1, mode)
+        result.append(_mean_row(mean, singles, list(best)))
     return sorted(result, key=lambda row: table_order(row.name))
 
 
@@ -222,7 +226,7 @@ def _mean_row(name: Name, singles: Sequence[Row], targets: Sequence[str]) -> Row
     for run in dict.fromkeys(run for row in singles for run in row.runs):
         for target in targets:
             found = [r.runs[run][target] for r in singles if target in r.runs.get(run, {})]
-            if found:
+            if len(found) == len(singles):
                 counts = sum((score.counts for score in found[1:]), found[0].counts)
                 mean = fmean(score.f1 for score in found)
                 runs.setdefault(run, {})[target] = Score(mean, counts, len(found))

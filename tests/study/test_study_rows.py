@@ -82,7 +82,7 @@ def test_the_upper_bound_is_one_row(tmp_path):
 
 def test_single_sources_mean_best_and_chosen(tmp_path):
     cells = [single("en", 0.4), single("es", 0.5), single("pt", 0.9)]
-    rows = rows_of(tmp_path, *cells, payload("ranking"))
+    rows = rows_of(tmp_path, *cells, payload("ranking", sources=("en", "es", "pt")))
     mean, best = row_of(rows, "single-mean"), row_of(rows, "single-best")
     f1 = [cell["scores"]["amh"]["f1"] for cell in cells]
     assert mean.runs["0"]["amh"].f1 == pytest.approx(np.mean(f1))
@@ -92,6 +92,19 @@ def test_single_sources_mean_best_and_chosen(tmp_path):
     chosen = row_of(rows, "single-chosen")
     assert chosen.choices == dict.fromkeys(TARGETS, "es")
     assert chosen.runs["0"]["amh"].f1 == f1[1]
+
+
+def test_some_single_sources_are_not_all_of_them(tmp_path):
+    """The ranking names four sources: a mean of two is no mean, and es is not measured."""
+    rows = rows_of(tmp_path, single("en", 0.4), single("pt", 0.9), payload("ranking"))
+    for name in ("single-mean", "single-best", "single-chosen"):
+        assert row_of(rows, name).runs == {}
+
+
+def test_a_seed_in_which_a_source_is_missing_has_no_mean(tmp_path):
+    cells = [single("en", 0.4), single("es", 0.5), single("en", 0.4, seed=1)]
+    rows = rows_of(tmp_path, *cells, payload("ranking", sources=("en", "es")))
+    assert list(row_of(rows, "single-mean").runs) == ["0"]
 
 
 def test_without_a_ranking_nothing_is_chosen(tmp_path):

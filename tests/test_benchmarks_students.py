@@ -77,7 +77,7 @@ def test_what_was_scored_is_not_scored_again(world, monkeypatch):
     before = json.loads((world / "out.json").read_text("utf8"))
     calls = []
     monkeypatch.setattr(
-        "spacy_xner.evaluation.report.predict", lambda *args: calls.append(args) or ([], 0.0)
+        "spacy_xner.evaluation.systems.predict", lambda *args: calls.append(args) or ([], 0.0)
     )
     assert run(world, f"uniform={path}").exit_code == 0
     assert not calls

@@ -84,7 +84,7 @@ def annotate_command(
     job: dict[str, Any] = {"key": run_key(parts), "max_failures": max_failures}
     # Other processes load teachers of their own; nobody else keeps these.
     alone = engine == "local" and workers == 1
-    who: dict[str, Any] = {"identity": pipeline_identity(nlp)}
+    who: dict[str, Any] = {"identity": pipeline_identity(parts)}
     annotator = Annotator(model, output, gpu_id=gpu_id, nlp=nlp if alone else None, **who, **job)
     del nlp
     how: dict[str, Any] = {"force": force, "mix": mix, "limit": limit, "shard_size": shard_size}

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from spacy.language import Language
@@ -76,7 +76,7 @@ class Annotator:
         """
         if self._nlp is None:
             nlp = load_annotator(self.model, **self.how)
-            found = pipeline_identity(nlp)
+            found = pipeline_identity(run_parts(nlp, STDIN))
             if found != (self.identity or found):
                 raise XnerError(Errors.X467.format(path=self.model))
             self.identity, self._nlp = found, nlp
@@ -97,9 +97,8 @@ class Annotator:
         self._texts = 0
 
 
-def pipeline_identity(nlp: Language) -> str:
-    """A hash of a pipeline and its teachers, whatever it reads."""
-    parts = run_parts(nlp, STDIN)
+def pipeline_identity(parts: Mapping[str, str]) -> str:
+    """A hash of a pipeline and its teachers, whatever it reads, from what `run_parts` found."""
     return run_key({name: parts[name] for name in ("pipeline", "teachers")})
 
 

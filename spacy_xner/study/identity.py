@@ -49,7 +49,8 @@ def cell_key(place: Place, cell: Cell) -> str:
         read += map(place.test_file, cell.targets)
     if cell.system in STUDENTS or cell.system == "ensemble":
         parts["ensemble"] = _digest(ENSEMBLE)
-    if len(cell.sources) > 1 and cell.system in ("weighted", "ner", "mtmt", "hybrid", "ensemble"):
+    pooled = STUDENTS[cell.system][2] if cell.system in STUDENTS else cell.system
+    if len(cell.sources) > 1 and pooled in ("weighted", "ensemble"):
         parts["weights"] = {
             target: target_weights(place, cell.setting, cell.sources, target)
             for target in cell.targets

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..errors import Errors, XnerError
+from ..errors import Errors, XnerError, check_range
 from ..shards import read_docs
 from ..silver import Silver, has_silver, read_silver, slice_silver, write_silver
 from ..spans import blank_copy
@@ -50,16 +50,14 @@ def make_silver_corpus(
         X316 for a silver document without votes where they are needed, and what `shards.read_docs`
         and `silver.read_silver` raise.
     """
-    numbers = {"max_length": max_length, "limit": limit, "limit_each": limit_each}
-    for key, value in numbers.items():
-        if value < 0:
-            raise XnerError(Errors.X308.format(key=key, value=value, expected="0 or more"))
-    if not 0.0 <= min_confidence <= 1.0:
-        found = {"key": "min_confidence", "value": min_confidence, "expected": "0 to 1"}
-        raise XnerError(Errors.X308.format(**found))
-    if not 0.0 <= agreement < float("inf"):
-        found = {"key": "agreement", "value": agreement, "expected": "a number of 0 or more"}
-        raise XnerError(Errors.X308.format(**found))
+    in_range = {
+        "max_length": (max_length >= 0, "0 or more"),
+        "limit": (limit >= 0, "0 or more"),
+        "limit_each": (limit_each >= 0, "0 or more"),
+        "min_confidence": (0.0 <= min_confidence <= 1.0, "0 to 1"),
+        "agreement": (0.0 <= agreement < float("inf"), "a number of 0 or more"),
+    }
+    check_range(locals(), in_range)
 
     def read(nlp: Language) -> Iterator[Example]:
         if path is None:

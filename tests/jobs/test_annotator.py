@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from handmade import add_ensemble, ruler_pipeline, save_ruler, span_teacher
 
-from spacy_xner.corpora.raw_text import RawText
+from spacy_xner.annotate import run_parts
+from spacy_xner.corpora.raw_text import STDIN, RawText
 from spacy_xner.errors import XnerError
 from spacy_xner.jobs import annotator as module
 from spacy_xner.jobs.annotator import Annotator, load_annotator, pipeline_identity
@@ -105,5 +106,5 @@ def test_a_pipeline_that_changes_during_the_run_is_refused(model, blocks, tmp_pa
 def test_a_worker_is_told_what_the_pipeline_must_be(model, blocks, tmp_path):
     with pytest.raises(XnerError, match="X467"):
         Annotator(model, tmp_path, key="k", identity="another").annotate(blocks[0])
-    known = pipeline_identity(load_annotator(model))
+    known = pipeline_identity(run_parts(load_annotator(model), STDIN))
     Annotator(model, tmp_path, key="k", identity=known).annotate(blocks[0])

@@ -11,6 +11,7 @@ FORMAT = 1
 System = Literal[
     "ranking",
     "direct",
+    "pooled",
     "supervised",
     "ensemble",
     "uniform",
@@ -23,9 +24,10 @@ System = Literal[
 
 ranking: no model, but the weight of each source for each target, without labels. direct: a model of
 the sources' labels, pooled (direct transfer). supervised: a model of the target's own labels, an
-upper bound. ensemble: the teachers, weighted, without a student. The others are students: of
-uniform or of the default's weights, spaCy's own `ner` on the hard reading of these, a student of
-two tasks (MTMT), and one of the ensemble with a language model (hybrid).
+upper bound. ensemble: the teachers, weighted, without a student. The others are students: of the
+direct model alone (pooled), of teachers with uniform or with the default's weights, spaCy's own
+`ner` on the hard reading of these, a student of two tasks (MTMT), and one of the ensemble with a
+language model (hybrid).
 """
 
 

@@ -187,7 +187,8 @@ def questions(
     """The answers to the two questions of the study.
 
     1: is a student of all sources better than one of a single source? 2: is it better than direct
-    transfer from the same sources, and does a language model among the teachers help?
+    transfer from the same sources, is a student of that model, and does a language model among the
+    teachers help?
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -235,5 +236,8 @@ def _pairs(
                 if not direct.runs:
                     direct = level_row(rows, setting, DIRECT, ONE, k)
                 hybrid = level_row(rows, setting, "hybrid", mode, k)
+                pooled = level_row(rows, setting, "pooled", mode, k)
                 yield 2, own.name, own, DIRECT, direct
+                if pooled.runs:  # not in every plan, nor with every number of sources
+                    yield 2, pooled.name, pooled, DIRECT, direct
                 yield 2, hybrid.name, hybrid, "weighted", own

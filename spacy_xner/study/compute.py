@@ -24,9 +24,9 @@ from .identity import STUDENTS, cell_key
 from .parts import (
     Place,
     cost,
-    llm_folder,
     make_ensemble,
-    teacher_folder,
+    pooled_folder,
+    teacher_folders,
     test_docs,
     train_model,
     train_on_labels,
@@ -87,10 +87,13 @@ def _ranking(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
 def _direct(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     """A model of labels; with those of the target itself it is an upper bound."""
     size = "supervised" if cell.system == "supervised" else "source"
-    model = train_on_labels(place, "direct", cell.sources, folder, seed=cell.seed, size=size)
+    # The teacher of a student is the same model, where there is one.
+    kept = pooled_folder(place, cell.sources, cell.seed)
+    output = kept if kept.is_dir() and size == "source" else folder
+    model = train_on_labels(place, "direct", cell.sources, output, seed=cell.seed, size=size)
     nlp = load_pipeline(model)
     found = _score(place, dict.fromkeys(cell.targets, nlp))
-    return {**found, "cost": cost(folder) | found["cost"]}
+    return {**found, "cost": cost(output) | found["cost"]}
 
 
 def _ensemble(place: Place, cell: Cell) -> dict[str, Any]:
@@ -131,10 +134,7 @@ def _teachers_cost(
     place: Place, cell: Cell, *, kind: str = "teacher", llm: bool = False, targets: Sequence[str]
 ) -> dict[str, float]:
     """Processor time of all teachers, and of what they say about some targets."""
-    folders = [teacher_folder(place, name, cell.seed, kind) for name in cell.sources]
-    if llm:
-        folders.append(llm_folder(place, cell.sources, cell.seed))
-    found = [cost(folder) for folder in folders]
+    found = [cost(folder) for folder in teacher_folders(place, cell, kind=kind, llm=llm).values()]
     asked = [x.get("annotate_seconds", {}) for x in found]
     return {
         "teachers_seconds": sum(x.get("train_seconds", 0.0) for x in found),

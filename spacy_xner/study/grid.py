@@ -61,7 +61,12 @@ def cells(
     """
     found = _all_cells(plan, sources, tuple(targets), ranking)
     wanted = [
-        cell for cell in found if cell.setting in plan.settings and cell.system in plan.systems
+        cell
+        for cell in found
+        if cell.setting in plan.settings
+        and cell.system in plan.systems
+        # With one source, that model is the teacher of the weighted student.
+        and not (cell.system == "pooled" and len(cell.sources) == 1)
     ]
     return list(dict.fromkeys(wanted))
 
@@ -74,7 +79,7 @@ def _all_cells(
     ranked = {RANKED: orders.pop(RANKED)}
     everything: tuple[System, ...] = ("weighted", "uniform", "direct", "ner")
 
-    def pooled(system: System, names: Sequence[str], order: str, seed: int) -> Cell:
+    def part(system: System, names: Sequence[str], order: str, seed: int) -> Cell:
         if len(names) == len(rich):
             names, order = rich, ALL
         elif len(names) == 1:
@@ -86,22 +91,24 @@ def _all_cells(
     ) -> Iterator[Cell]:
         for order, names in some.items():
             for k in (k for k in plan.scales if k <= len(rich)):
-                yield from (pooled(system, names[:k], order, seed) for system in systems)
+                yield from (part(system, names[:k], order, seed) for system in systems)
 
-    # All that the same teachers serve comes together: a seed after the other.
+    # What answers the questions comes first, with all its seeds: one seed proves nothing.
     for seed in plan.seeds:
         if ENGLISH in rich:
-            yield pooled("direct", [ENGLISH], SINGLE, seed)
-        yield from (pooled(system, rich, ALL, seed) for system in everything)
-        yield from scaled(seed, ranked, ("weighted", "direct"))
-        yield from (pooled("weighted", [source], SINGLE, seed) for source in rich)
+            yield part("direct", [ENGLISH], SINGLE, seed)
+        yield from (part(system, rich, ALL, seed) for system in everything)
+        yield from scaled(seed, ranked, ("weighted", "direct", "pooled"))
+    for seed in plan.seeds:
+        yield from (part("weighted", [source], SINGLE, seed) for source in rich)
         for target in (name for name in targets if name in sources):
             yield Cell("rich", "supervised", (target,), SINGLE, (target,), seed)
-        yield pooled("ensemble", rich, ALL, seed)
+        yield part("ensemble", rich, ALL, seed)
+    for seed in plan.seeds:
         yield from scaled(seed, orders, ("weighted", "direct"))
     for seed in plan.seeds:
         yield from scaled(seed, ranked, ("hybrid",))
-        yield pooled("mtmt", rich, ALL, seed)
+        yield part("mtmt", rich, ALL, seed)
         for target in targets if len(targets) > 1 else ():  # a student of its own
             yield Cell("rich", "weighted", tuple(rich), ALL, (target,), seed)
     for seed in plan.seeds if len(rich) < len(sources) else ():

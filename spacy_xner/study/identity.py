@@ -13,6 +13,7 @@ from .parts import ENSEMBLE, LLM, Place, target_weights
 
 # The recipe of the student, of its teachers, and how these are combined.
 STUDENTS: dict[System, tuple[str, str, str]] = {
+    "pooled": ("student", "direct", "uniform"),
     "uniform": ("student", "teacher", "uniform"),
     "weighted": ("student", "teacher", "weighted"),
     "ner": ("ner", "teacher", "weighted"),

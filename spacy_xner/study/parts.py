@@ -34,7 +34,7 @@ from .remembered import RememberedTeacher
 T = TypeVar("T")
 COST = "cost.json"
 ENSEMBLE = Path("configs/ensemble.cfg")
-LLM = "llm"
+LLM, POOLED = "llm", "pooled"
 LAST = "model-last"
 # What is watched while a model trains decides nothing, and costs time.
 WATCHED = 60
@@ -203,6 +203,19 @@ def make_teacher(place: Place, source: str, seed: int, kind: str = "teacher") ->
     ask(place, source, output, similarity=kind == "tasks")
 
 
+def pooled_folder(place: Place, sources: Sequence[str], seed: int) -> Path:
+    """Where the one teacher lies that learnt from all of some sources."""
+    return place.work / POOLED / f"{'-'.join(sources)}-seed{seed}"
+
+
+def make_pooled(place: Place, sources: Sequence[str], seed: int) -> None:
+    """Train one model on the labels of all sources; it serves no other cells, which could ask it.
+
+    RAISES (XnerError): See `train_model`.
+    """
+    train_on_labels(place, "direct", sources, pooled_folder(place, sources, seed), seed=seed)
+
+
 def llm_folder(place: Place, sources: Sequence[str], seed: int) -> Path:
     """Where the language model of some sources lies."""
     return place.work / LLM / f"{'-'.join(sources)}-seed{seed}"
@@ -216,6 +229,16 @@ def make_llm(place: Place, sources: Sequence[str], seed: int) -> None:
     output = llm_folder(place, sources, seed)
     train_on_labels(place, LLM, sources, output, seed=seed, size=LLM, encoder=place.llm)
     ask(place, LLM, output)
+
+
+def teacher_folders(
+    place: Place, cell: Cell, *, kind: str = "teacher", llm: bool = False
+) -> dict[str, Path]:
+    """Where the teachers of a cell lie, by name. For the arguments see `make_ensemble`."""
+    if cell.system == "pooled":
+        return {POOLED: pooled_folder(place, cell.sources, cell.seed)}
+    folders = {name: teacher_folder(place, name, cell.seed, kind) for name in cell.sources}
+    return {**folders, LLM: llm_folder(place, cell.sources, cell.seed)} if llm else folders
 
 
 def make_ensemble(
@@ -233,13 +256,11 @@ def make_ensemble(
     kind (str): Of the teachers.
     llm (bool): Hear the language model of the same sources too, as much as an average teacher.
     """
-    folders = {name: teacher_folder(place, name, cell.seed, kind) for name in cell.sources}
+    folders = teacher_folders(place, cell, kind=kind, llm=llm)
     weights: dict[str, Any] = {"@misc": "spacy-xner.UniformWeights.v1"}
     if how == "weighted" and len(cell.sources) > 1:
         found = target_weights(place, cell.setting, cell.sources, target)
         weights = {"@misc": "spacy-xner.FixedWeights.v1", "weights": found}
-    if llm:
-        folders[LLM] = llm_folder(place, cell.sources, cell.seed)
     nlp = build_ensemble(
         ENSEMBLE,
         {name: str(folder / LAST) for name, folder in folders.items()},

@@ -14,12 +14,13 @@ COLOURS = {
     "hybrid": "#009e73",
     "uniform": "#cc79a7",
     "mtmt": "#e69f00",
-    "ensemble": "#56b4e9",
+    "pooled": "#56b4e9",
 }
 OTHERS = "#555b63"
 LABELS = {
     "weighted": "student, weighted",
     "direct": "direct transfer",
+    "pooled": "student of the direct model",
     "hybrid": "student, with a language model",
     "uniform": "student, uniform weights",
 }

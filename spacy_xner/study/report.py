@@ -19,6 +19,7 @@ from .rows import SINGLE_BEST, SINGLE_CHOSEN, SINGLE_MEAN
 SCRIPTS = ("dom.js", "table.js", "charts.js", "figures.js", "silver.js", "main.js")
 SYSTEM_NAMES = {
     "direct": "direct transfer",
+    "pooled": "the student of the direct model",
     SINGLE_MEAN: "the mean single-source student",
     SINGLE_CHOSEN: "the single-source student chosen without labels",
     SINGLE_BEST: "the single-source student chosen by an oracle",

@@ -13,7 +13,7 @@ SETTINGS = ("rich", "family")
 ONE, EACH = "one", "each"
 SINGLE_MEAN, SINGLE_BEST, SINGLE_CHOSEN = "single-mean", "single-best", "single-chosen"
 DERIVED = (SINGLE_MEAN, SINGLE_CHOSEN, SINGLE_BEST)
-ORDER = ("direct", *DERIVED, "uniform", "weighted", "ensemble", "mtmt", "hybrid", "ner")
+ORDER = ("direct", "pooled", *DERIVED, "uniform", "weighted", "ensemble", "mtmt", "hybrid", "ner")
 UPPER_BOUND = "supervised"
 ENGLISH = ("en", "eng")
 

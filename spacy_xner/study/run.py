@@ -15,7 +15,7 @@ from .cells import Cell, System
 from .compute import cell_folder, compute
 from .grid import cells, ranking_cell
 from .identity import STUDENTS, is_done
-from .parts import Place, make_llm, make_teacher
+from .parts import Place, make_llm, make_pooled, make_teacher
 from .tasks import Runner, Task
 
 
@@ -103,6 +103,9 @@ def waves(place: Place, todo: Sequence[Cell]) -> Iterator[tuple[list[Task], list
 def teacher_tasks(place: Place, cell: Cell) -> list[Task]:
     """What must be made before a cell can be."""
     kind = STUDENTS[cell.system][1] if cell.system in STUDENTS else "teacher"
+    if cell.system == "pooled":
+        name = f"pooled-{'-'.join(cell.sources)}-seed{cell.seed}"
+        return [Task(name, make_pooled, (place, cell.sources, cell.seed))]
     tasks = []
     if cell.system in STUDENTS or cell.system == "ensemble":
         for source in cell.sources:

@@ -109,7 +109,7 @@ def whole_study(seeds=(0, 1, 2), sentences=30):
     for seed in seeds:
         more["seed"] = seed
         quality = {"direct": 0.5, "uniform": 0.55, "weighted": 0.7, "ensemble": 0.65}
-        quality |= {"ner": 0.5, "mtmt": 0.68, "hybrid": 0.72}
+        quality |= {"pooled": 0.58, "ner": 0.5, "mtmt": 0.68, "hybrid": 0.72}
         found += [payload(system, quality=q, **more) for system, q in quality.items()]
         for source, q in zip(SOURCES, (0.4, 0.5, 0.3, 0.6), strict=True):
             single = {"sources": (source,), "order": "single", "quality": q, **more}

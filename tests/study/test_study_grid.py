@@ -92,6 +92,19 @@ def test_no_cell_learns_labels_of_its_targets_but_the_upper_bound():
         assert both == (set(cell.targets) if cell.system == "supervised" else set())
 
 
+def test_one_seed_of_everything_waits_for_all_seeds_of_the_headline():
+    found = all_cells(settings=("rich",))
+    headline = [i for i, c in enumerate(found) if c.system in ("uniform", "pooled")]
+    rest = [i for i, c in enumerate(found) if c.system == "ensemble" or "random" in c.order]
+    assert {found[i].seed for i in headline} == {0, 1}
+    assert max(headline) < min(rest)
+
+
+def test_a_student_of_a_direct_model_of_one_source_is_the_weighted_one():
+    found = {len(cell.sources) for cell in all_cells() if cell.system == "pooled"}
+    assert found == {2, 4}
+
+
 def test_family_adds_the_other_targets():
     family = [cell for cell in all_cells() if cell.setting == "family"]
     assert {cell.targets for cell in family} == {("swa",), ("hau",)}

@@ -198,6 +198,7 @@ def test_the_two_questions(tmp_path):
         (2, "weighted", "direct"),
         (3, "weighted", "direct"),
         (4, "weighted", "direct"),
+        (4, "pooled", "direct"),
         (4, "hybrid", "weighted"),
     ]
 

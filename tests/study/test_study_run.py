@@ -74,7 +74,8 @@ def make_plan(**changes):
         "name": "tiny",
         "settings": ["rich", "family"],
         "systems": [
-            "direct", "ensemble", "uniform", "weighted", "ner", "supervised", "mtmt", "hybrid"
+            "direct", "pooled", "ensemble", "uniform", "weighted", "ner", "supervised", "mtmt",
+            "hybrid",
         ],
         "seeds": [0],
         "scales": [1, 2],
@@ -128,7 +129,7 @@ def test_every_kind_of_cell_has_a_result(place, said):
     kinds = {(result["cell"]["setting"], result["cell"]["system"]) for result in found.values()}
     rich = ("ranking", "direct", "ensemble", "uniform", "weighted", "ner", "supervised", "mtmt")
     family = ("direct", "uniform", "weighted", "ner")
-    expected = {("rich", name) for name in (*rich, "hybrid")} | {
+    expected = {("rich", name) for name in (*rich, "pooled", "hybrid")} | {
         ("family", name) for name in ("ranking", *family)
     }
     assert kinds == expected
@@ -178,6 +179,18 @@ def test_the_language_model_is_heard_as_one_of_the_teachers(place, said):
 def test_models_of_cells_are_not_kept(place, said):
     assert not list((place.work / "cells").glob("*"))
     assert (place.work / "teacher").is_dir()
+
+
+def test_the_teacher_of_a_pooled_student_is_the_direct_model(place, said):
+    """Trained once: both cells report the same cost of it."""
+    found = results(place)
+    direct = found["rich/direct-all-2-all-seed0"]["cost"]
+    student = found["rich/pooled-all-2-all-seed0"]["cost"]
+    assert student["teachers_seconds"] == direct["train_seconds"] > 0
+    assert student["annotate_seconds"] > 0
+    assert found["rich/pooled-all-2-all-seed0"]["weights"]["capes"] == {"pooled": 1.0}
+    # Alone, or in a setting without such a student, a direct model is not kept.
+    assert [path.name for path in (place.work / "pooled").iterdir()] == ["north-south-seed0"]
 
 
 def test_a_second_run_computes_nothing(place, said, here):

@@ -40,6 +40,7 @@ function pValue(value) {
 
 const SYSTEMS = {
   direct: "Direct transfer",
+  pooled: "Student of the direct model",
   "single-mean": "Single source, mean of all",
   "single-chosen": "Single source, chosen without labels",
   "single-best": "Single source, best on the test set *",
@@ -51,7 +52,7 @@ const SYSTEMS = {
   ner: "spaCy ner on hard silver",
   supervised: "Labels of the target (upper bound)",
 };
-const COLOURS = ["weighted", "direct", "hybrid", "uniform", "mtmt", "ensemble"];
+const COLOURS = ["weighted", "direct", "hybrid", "uniform", "mtmt", "pooled"];
 
 const systemName = (system) => SYSTEMS[system] || system;
 const modeName = (mode) => (mode === "one" ? "one for all" : "one each");

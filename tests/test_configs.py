@@ -15,7 +15,7 @@ from spacy_xner.shards import write_docs
 from spacy_xner.silver import read_silver, write_silver
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.cfg"))
-OTHER = ("ensemble", "evaluator", "study_full", "study_small")
+OTHER = ("ensemble", "evaluator", "study_full", "study_large", "study_small")
 TRAINING = [path for path in CONFIGS if path.stem not in OTHER]
 
 
@@ -37,7 +37,7 @@ def with_similarity(doc):
 
 def test_all_configs_are_covered():
     names = ["ensemble", "evaluator", "student_cnn", "student_mtmt", "student_ner"]
-    names += ["student_small", "student_trf", "study_full", "study_small"]
+    names += ["student_small", "student_trf", "study_full", "study_large", "study_small"]
     names += ["teacher", "teacher_evaluator", "teacher_llm"]
     assert [path.stem for path in CONFIGS] == names
 

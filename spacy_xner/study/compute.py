@@ -24,6 +24,7 @@ from .identity import STUDENTS, cell_key
 from .parts import (
     Place,
     cost,
+    direct_recipe,
     make_ensemble,
     pooled_folder,
     teacher_folders,
@@ -90,7 +91,8 @@ def _direct(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     # The teacher of a student is the same model, where there is one.
     kept = pooled_folder(place, cell.sources, cell.seed)
     output = kept if kept.is_dir() and size == "source" else folder
-    model = train_on_labels(place, "direct", cell.sources, output, seed=cell.seed, size=size)
+    how: dict[str, Any] = {"seed": cell.seed, "size": size}
+    model = train_on_labels(place, direct_recipe(cell), cell.sources, output, **how)
     nlp = load_pipeline(model)
     found = _score(place, dict.fromkeys(cell.targets, nlp))
     return {**found, "cost": cost(output) | found["cost"]}

@@ -9,7 +9,7 @@ from ..hashing import hash_json
 from ..safety import read_metadata
 from ..training.run import digest
 from .cells import Cell, System
-from .parts import ENSEMBLE, LLM, Place, target_weights
+from .parts import ENSEMBLE, LLM, Place, direct_recipe, target_weights
 
 # The recipe of the student, of its teachers, and how these are combined.
 STUDENTS: dict[System, tuple[str, str, str]] = {
@@ -28,7 +28,9 @@ def recipes_of(cell: Cell) -> tuple[str, ...]:
         return ()
     if cell.system == "ensemble":
         return ("teacher",)
-    kinds = STUDENTS[cell.system][:2] if cell.system in STUDENTS else ("direct",)
+    if cell.system not in STUDENTS:
+        return (direct_recipe(cell),)
+    kinds = STUDENTS[cell.system][:2]
     return (*kinds, LLM) if cell.system == "hybrid" else kinds
 
 

@@ -160,6 +160,12 @@ def train_model(
     return output / LAST
 
 
+def direct_recipe(cell: Cell) -> str:
+    """The recipe of a model of labels: of a single source, it is that source's teacher."""
+    single = cell.system == "direct" and len(cell.sources) == 1
+    return "teacher" if single else "direct"
+
+
 def train_on_labels(
     place: Place,
     kind: str,

@@ -59,8 +59,8 @@ def make_study_plan(
     sizes (Dict[str, int]): Sentences at most, 0 for all: of each "source", "target" (unlabelled),
         "test" set and "supervised" training set, and of each source for the "llm".
     recipes (Dict[str, Dict[str, Any]]): "config", "epochs" and perhaps "overrides" of what is
-        trained: "teacher", "direct" (also "supervised"), "student", "ner", "mtmt" and its teachers
-        of two "tasks", "llm".
+        trained: "teacher" (also a "direct" model of one source), "direct" (also "supervised"),
+        "student", "ner", "mtmt" and its teachers of two "tasks", "llm".
     RAISES (XnerError): X308 for an unknown or missing name, or a number below its least.
     """
     for key, found, expected in (

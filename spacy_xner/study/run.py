@@ -2,8 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -51,9 +50,7 @@ def run_study(
             return runner.failed
         todo = [cell for cell in missing(place, rankings) if not systems or cell.system in systems]
         tell(f"{len(todo)} cells to compute")
-        for wave in waves(place, todo):
-            for tasks in wave:
-                runner.run(tasks)
+        runner.run(tasks_of(place, todo))
         left = sum(not is_done(place, cell) for cell in todo)
         tell(f"{len(todo) - left} cells computed, {left} left")
     return runner.failed
@@ -89,23 +86,31 @@ def expected_file(results: Path) -> Path:
     return results.with_name(f"{results.name}-cells.json")
 
 
-def waves(place: Place, todo: Sequence[Cell]) -> Iterator[tuple[list[Task], list[Task]]]:
-    """Cut the cells into runs of one seed: first the teachers that they need, then they."""
-    for _, group in groupby(todo, key=lambda cell: cell.seed):
-        batch = [(cell, teacher_tasks(place, cell)) for cell in group]
-        teachers = {task.name: task for _, needed in batch for task in needed}
-        yield (
-            list(teachers.values()),
-            [cell_task(place, cell, needs=[x.name for x in needed]) for cell, needed in batch],
-        )
+def tasks_of(place: Place, todo: Sequence[Cell]) -> list[Task]:
+    """All that is to be done, in order: the teachers of a cell, and then it."""
+    pooled = {(cell.sources, cell.seed) for cell in todo if cell.system == "pooled"}
+    tasks: dict[str, Task] = {}
+    for cell in todo:
+        if cell.system == "direct" and (cell.sources, cell.seed) in pooled:
+            needed = [pooled_task(place, cell)]  # the same model, which is trained once
+        else:
+            needed = teacher_tasks(place, cell)
+        for task in (*needed, cell_task(place, cell, needs=[x.name for x in needed])):
+            tasks.setdefault(task.name, task)
+    return list(tasks.values())
+
+
+def pooled_task(place: Place, cell: Cell) -> Task:
+    """The task of training one model on all sources of a cell."""
+    name = f"pooled-{'-'.join(cell.sources)}-seed{cell.seed}"
+    return Task(name, make_pooled, (place, cell.sources, cell.seed))
 
 
 def teacher_tasks(place: Place, cell: Cell) -> list[Task]:
     """What must be made before a cell can be."""
-    kind = STUDENTS[cell.system][1] if cell.system in STUDENTS else "teacher"
     if cell.system == "pooled":
-        name = f"pooled-{'-'.join(cell.sources)}-seed{cell.seed}"
-        return [Task(name, make_pooled, (place, cell.sources, cell.seed))]
+        return [pooled_task(place, cell)]
+    kind = STUDENTS[cell.system][1] if cell.system in STUDENTS else "teacher"
     tasks = []
     if cell.system in STUDENTS or cell.system == "ensemble":
         for source in cell.sources:

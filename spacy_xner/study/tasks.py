@@ -1,4 +1,4 @@
-"""Run independent tasks in processes that may fail or die, each with a log of its own."""
+"""Run tasks in processes that may fail or die, each with a log of its own."""
 
 import multiprocessing
 import os
@@ -25,7 +25,7 @@ class Task(NamedTuple):
     """Something to do, all of which can be pickled.
 
     name: For the log. run, arguments: A function and what it is called with. needs: Names of tasks
-    that must have been done.
+    that must be done before it.
     """
 
     name: str
@@ -62,24 +62,30 @@ class Runner:
         self.failed: dict[str, str] = {}
 
     def run(self, tasks: Sequence[Task]) -> None:
-        """Run the tasks that were not done before; they do not need each other.
+        """Run the tasks that were not done before: of those whose needs are done, the first one.
 
         One whose process dies is tried once more, alone: it may have died of what ran beside it.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
-        waiting = []
-        for task in tasks:
-            if lacking := sorted(task.needs & set(self.failed)):
-                self._fail(task, f"it needs {', '.join(lacking)}")
-            elif task.name not in self.done and task.needs <= self.done:
-                waiting.append(task)
-        while waiting and time.monotonic() < self.end:
-            for task in self._run_pool(waiting, self.jobs):
+        waiting = [task for task in tasks if task.name not in self.done]
+        while dead := self._run_pool(waiting, self.jobs):
+            for task in dead:
                 for again in self._run_pool([task], 1):
                     self._fail(again, f"its process died twice (see {self._log(again)})")
 
+    def _next(self, waiting: list[Task]) -> Task | None:
+        """Take the first task that can be begun from the list, if there is one."""
+        for task in list(waiting):
+            if lacking := sorted(task.needs & set(self.failed)):
+                waiting.remove(task)
+                self._fail(task, f"it needs {', '.join(lacking)}")
+            elif task.needs <= self.done and time.monotonic() < self.end:
+                waiting.remove(task)
+                return task
+        return None
+
     def _run_pool(self, waiting: list[Task], jobs: int) -> list[Task]:
-        """Take tasks from the list until it is empty or a process dies.
+        """Take tasks from the list until none can be begun or a process dies.
 
         RETURNS (List[Task]): Those that were running then.
         """
@@ -91,21 +97,22 @@ class Runner:
             initargs=(threads, self.gpu_id),
             max_tasks_per_child=TASKS_EACH,
         )
-        running: dict[Future[float], Task] = {}
+        running: list[Task] = []
+        futures: dict[Future[float], Task] = {}
         with pool:
             try:
                 while True:
-                    while waiting and len(running) < jobs and time.monotonic() < self.end:
-                        task = waiting[0]
+                    while len(running) < jobs and (task := self._next(waiting)):
+                        running.append(task)  # first: an idle process may have died
                         future = pool.submit(_logged, self._log(task), task.run, task.arguments)
-                        running[future] = waiting.pop(0)
+                        futures[future] = task
                     if not running:
                         return []
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        self._finish(future, running[future])
-                        del running[future]
+                    for future in wait(futures, return_when=FIRST_COMPLETED).done:
+                        self._finish(future, futures[future])
+                        running.remove(futures.pop(future))
             except BrokenProcessPool:
-                return list(running.values())
+                return running
 
     def _finish(self, future: Future[float], task: Task) -> None:
         try:

@@ -17,7 +17,7 @@ from spacy_xner.errors import XnerError
 from spacy_xner.shards import write_docs
 from spacy_xner.study.cells import Cell
 from spacy_xner.study.compute import compute
-from spacy_xner.study.identity import is_done
+from spacy_xner.study.identity import is_done, recipes_of
 from spacy_xner.study.parts import Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
 from spacy_xner.study.run import expected_file, run_study
@@ -191,6 +191,20 @@ def test_the_teacher_of_a_pooled_student_is_the_direct_model(place, said):
     assert found["rich/pooled-all-2-all-seed0"]["weights"]["capes"] == {"pooled": 1.0}
     # Alone, or in a setting without such a student, a direct model is not kept.
     assert [path.name for path in (place.work / "pooled").iterdir()] == ["north-south-seed0"]
+
+
+def test_direct_transfer_from_one_source_is_its_teacher(place):
+    (single, several, own) = (
+        Cell("rich", system, sources, order, tuple(TARGETS), 0)
+        for system, sources, order in (
+            ("direct", ("north",), "single"),
+            ("direct", ("north", "south"), "all"),
+            ("supervised", ("islands",), "single"),
+        )
+    )
+    assert [recipes_of(cell) for cell in (single, several, own)] == [
+        ("teacher",), ("direct",), ("direct",)
+    ]  # fmt: skip
 
 
 def test_a_second_run_computes_nothing(place, said, here):

@@ -86,6 +86,31 @@ def test_a_task_waits_for_what_it_needs(runner, tmp_path):
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
+def see(path, needed):
+    Path(path).write_text(str(Path(needed).exists()))
+
+
+def test_what_a_task_needs_is_done_before_it_whatever_the_order(tmp_path):
+    """Meanwhile the other process goes on with what needs nothing."""
+    first, last, other = (tmp_path / name for name in ("first", "last", "other"))
+    runner = Runner(tmp_path / "logs", jobs=2)
+    runner.run(
+        [
+            Task("last", see, (last, first), frozenset({"first"})),
+            Task("other", write, (other, "x")),
+            Task("first", write, (first, "x")),
+        ]
+    )
+    assert last.read_text() == "True"
+    assert runner.done == {"first", "last", "other"}
+
+
+def test_what_needs_a_failed_task_fails_in_turn(runner):
+    chain = [Task(f"{n}", leave, (), frozenset({f"{n - 1}"} if n else ())) for n in range(3)]
+    runner.run(chain)
+    assert [runner.failed[name] for name in "12"] == ["it needs 0", "it needs 1"]
+
+
 def test_nothing_is_done_twice(runner, tmp_path):
     task = Task("one", write, (tmp_path / "out", "x"))
     runner.run([task])

@@ -14,7 +14,7 @@ from spacy_xner.annotate import find_ensemble, run_key, run_parts
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.raw_text import TextSource, read_text
-from spacy_xner.corpora.roles import teachers_of
+from spacy_xner.corpora.roles import POOLED, check_pooled, teachers_of
 from spacy_xner.ensemble.blocks import (
     PoolName,
     WeightsName,
@@ -78,6 +78,10 @@ def annotate_targets(
         Literal["none", "vote", "bea", "bea2", "sequence"],
         typer.Option(help="Aggregate the votes on all text of a target in place of the pool."),
     ] = "none",
+    pooled: Annotated[
+        Literal["true", "false"],
+        typer.Option(help="Is there one teacher of all sources? Then weights mean nothing."),
+    ] = "false",
     evaluators: Annotated[
         Literal["true", "false"], typer.Option(help="Write the similarity of words as well.")
     ] = "false",
@@ -98,16 +102,20 @@ def annotate_targets(
     else the one in its own pipeline.
     """
     setup_gpu(gpu_id)
-    paths = {source: str(teachers / source / "model-last") for source in sources.split()}
+    names = sources.split()
+    if pooled == "true":
+        check_pooled(names, targets.split())
+        names, weights, top = [POOLED], "uniform", 0
+    paths = {name: str(teachers / name / "model-last") for name in names}
     asked: dict[str, Any] = {}
     if evaluators == "true":
         beside = evaluators_of(paths, teachers.with_name(EVALUATORS))
         asked = {"keep_similarity": True, "evaluators": beside}
-    # An aggregator reads what was pooled, and its own silver takes that one's place.
-    pooled = output if aggregate == "none" else output.with_name(f"{output.name}-pooled")
+    # An aggregator reads what was voted on, and its own silver takes that one's place.
+    votes = output if aggregate == "none" else output.with_name(f"{output.name}-pooled")
     # Before anything is replaced: a source without a weight ends the run here.
     blocks = {
-        target: weights_block(weights, influence, target, teachers_of(target, sources.split()), top)
+        target: weights_block(weights, influence, target, teachers_of(target, names), top)
         for target in targets.split()
     }
     check_guests(llm, sources.split(), targets.split())
@@ -120,8 +128,8 @@ def annotate_targets(
     known: dict[str, Teacher] = {}
     judgements: dict[str, Any] = {}
     for target, block in blocks.items():
-        heard = {name: paths[name] for name in teachers_of(target, sources.split())}
-        guests = guest_paths(llm, llm_folder, list(heard))
+        heard = {name: paths[name] for name in teachers_of(target, names)}
+        guests = guest_paths(llm, llm_folder, teachers_of(target, sources.split()))
         source = text / f"{target}.jsonl"
         if guests and llm_heard == "judged":
             nlp = build_ensemble(config, heard | guests, evaluators=asked.get("evaluators"))
@@ -140,7 +148,7 @@ def annotate_targets(
         save_ensemble(nlp, ensemble / target)
         pipe.teachers = keep_answers(pipe.teachers, cache)
         pipe.load()
-        texts, folder = TextSource(source), pooled / target
+        texts, folder = TextSource(source), votes / target
         parts = run_parts(nlp, source, limit=limit)
         key = run_key(parts)
         with Progress(None, share=texts.read_share, title=target) as progress:
@@ -156,10 +164,10 @@ def annotate_targets(
                 watcher=progress,
             )
         if aggregate != "none":
-            aggregate_silver(pooled / target, output / target, method=Method(aggregate), force=True)
+            aggregate_silver(votes / target, output / target, method=Method(aggregate), force=True)
         total += sum(shard["docs"] for shard in shards)
     made: dict[str, Any] = {"weights": weights, "top": top, "pool": pool, "aggregate": aggregate}
-    made |= {"llm": llm, "judgements": judgements}
+    made |= {"pooled_teacher": pooled == "true", "llm": llm, "judgements": judgements}
     write_json(
         output / "manifest.json", {"sources": sources, "targets": targets, "docs": total, **made}
     )

@@ -1,7 +1,7 @@
 """Weigh the source languages for each target, if the ensemble's weights need it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from wasabi import msg
@@ -27,6 +27,9 @@ def influence(
     ],
     encoder: Annotated[str, typer.Option(help='"offline", a local folder or a hub name.')],
     built: Annotated[Path, typer.Option(help="Where the offline encoder was built.")],
+    pooled: Annotated[
+        Literal["true", "false"], typer.Option(help="Is there one teacher of all sources?")
+    ] = "false",
     limit: Annotated[int, typer.Option(help="Sentences a language for the identifier.")] = 500,
     seed: Annotated[int, typer.Option(help="Seed of samples and training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
@@ -34,6 +37,9 @@ def influence(
     """Compute them from raw text of both sides alone."""
     if weights not in ("similarity", "rank"):
         msg.info(f"The weights '{weights}' need no file: nothing to do")
+        return
+    if pooled == "true":
+        msg.info("There is one teacher of all sources: nothing to do")
         return
     known = [f"{name}={corpus / 'source' / f'{name}-train.spacy'}" for name in sources.split()]
     new = [f"{name}={corpus / 'unlabelled' / f'{name}.jsonl'}" for name in targets.split()]

@@ -9,7 +9,7 @@ from wasabi import msg
 from spacy_xner.cli._app import command
 from spacy_xner.corpora.assets import read_sources
 from spacy_xner.corpora.prepare import evaluation_texts, prepare_source, prepare_target
-from spacy_xner.corpora.roles import check_roles
+from spacy_xner.corpora.roles import check_pooled, check_roles
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -26,9 +26,14 @@ def prepare(
         Literal["true", "false"],
         typer.Option(help="Let a language be both; its teacher is not heard on its own text."),
     ] = "false",
+    pooled: Annotated[
+        Literal["true", "false"], typer.Option(help="Is there to be one teacher of all sources?")
+    ] = "false",
 ) -> None:
     """Convert sources and test sets, and check the unlabelled text for leakage."""
     check_roles(sources.split(), targets.split(), leave_one_out=leave_one_out == "true")
+    if pooled == "true":
+        check_pooled(sources.split(), targets.split())
     table = read_sources(catalogue)
     rows = []
     for language in sources.split():

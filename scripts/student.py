@@ -24,6 +24,8 @@ from spacy_xner.training.hidden_task import hidden_overrides
 from spacy_xner.training.run import train_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
+# What the annotations say about how they were made.
+MADE = ("weights", "top", "pool", "aggregate", "pooled_teacher")
 
 
 def describe(pipeline: Path, *, sources: str, targets: str, **made: Any) -> None:
@@ -45,7 +47,7 @@ def how_made(silver: Path) -> dict[str, Any]:
     """How the ensemble was heard that made the silver annotations."""
     manifest = silver / "manifest.json"
     found = read_metadata(manifest) if manifest.is_file() else {}
-    return {key: found[key] for key in ("weights", "top", "pool", "aggregate") if key in found}
+    return {key: found[key] for key in MADE if key in found}
 
 
 @command("student", group=app)

@@ -1,5 +1,6 @@
-"""Train one teacher for each source language, several at a time."""
+"""Train one teacher for each source language, several at a time, or one for all of them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
+from spacy_xner.corpora.roles import POOLED
 from spacy_xner.encoders import encoder_path
 from spacy_xner.ensemble.build import EVALUATORS, trains_evaluator
 from spacy_xner.evaluation.temperature import set_temperature
 from spacy_xner.locks import lock_folder
+from spacy_xner.training.development import write_development
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -30,6 +33,10 @@ def teachers(
     epochs: Annotated[float, typer.Option(help="Passes over each corpus.")] = 3.0,
     seed: Annotated[int, typer.Option(help="Seed of training.")] = 0,
     gpu_id: Annotated[int, typer.Option(help="GPU to use, -1 for the CPU.")] = -1,
+    pooled: Annotated[
+        Literal["true", "false"],
+        typer.Option(help="One teacher of all sources together in place of one for each."),
+    ] = "false",
     jobs: Annotated[int, typer.Option(min=1, help="Teachers trained at once.")] = 1,
     calibrate: Annotated[
         Literal["true", "false"], typer.Option(help="Fit temperatures to the development sets.")
@@ -61,7 +68,13 @@ def teachers(
     def run(language: str) -> tuple[str, int]:
         dev, model = corpus / f"{language}-dev.spacy", output / language / "model-last"
         fixed = ["--epochs", str(epochs), "--gpu-id", str(gpu_id)]
-        fixed += ["--paths.train", str(corpus / f"{language}-train.spacy")]
+        if language == POOLED:
+            dev = output / POOLED / "dev.spacy"
+            write_development((corpus / f"{name}-dev.spacy" for name in sources.split()), dev)
+            files = [f"{name}-train.spacy" for name in sources.split()]
+            fixed += ["--paths.train", str(corpus), "--corpora.train.folders", json.dumps(files)]
+        else:
+            fixed += ["--paths.train", str(corpus / f"{language}-train.spacy")]
         fixed += ["--paths.dev", str(dev)]
         fixed += ["--paths.encoder", encoder_path(encoder, built), "--system.seed", str(seed)]
         steps = [
@@ -94,7 +107,7 @@ def teachers(
 
     # Each training has a lock of its own; this one is for the logs and temperatures.
     with lock_folder(output), ThreadPoolExecutor(max_workers=jobs) as pool:
-        results = list(pool.map(run, sources.split()))
+        results = list(pool.map(run, [POOLED] if pooled == "true" else sources.split()))
     if any(code for _, code in results):
         sys.exit(1)
 

@@ -33,6 +33,15 @@ def test_votes_need_no_file(weights, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_one_teacher_needs_no_ranking(tmp_path):
+    arguments = [str(tmp_path), str(tmp_path / "out"), "--sources", "en es", "--targets", "sw"]
+    arguments += ["--weights", "rank", "--encoder", "offline", "--built", str(tmp_path)]
+    result = CliRunner().invoke(script("influence").app, [*arguments, "--pooled", "true"])
+    assert result.exit_code == 0, result.output
+    assert "nothing to do" in result.output
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.fixture
 def world(tmp_path, influence):
     for i, name in enumerate(("en", "de")):
@@ -83,6 +92,23 @@ def test_no_target_hears_its_own_teacher(world, monkeypatch):
     assert heard(world, "sw") == {"en": 0.5, "de": 0.5}
     assert list(heard(world, "ha")) == ["en", "de", "sw"]
     assert list(find_ensemble(spacy.load(world / "ensemble" / "sw")).teachers) == ["en", "de"]
+
+
+def test_one_teacher_of_all_sources_has_nothing_to_be_weighed(world):
+    (world / "teachers" / "pooled").symlink_to(world / "teachers" / "de")
+    options = ("--weights", "rank", "--pool", "log-linear", "--top", "2", "--pooled", "true")
+    result = annotate(world, *options)
+    assert result.exit_code == 0, result.output
+    assert heard(world, "sw") == heard(world, "ha") == {"pooled": 1.0}
+    assert json.loads((world / "silver" / "manifest.json").read_text("utf8"))["pooled_teacher"]
+
+
+def test_a_teacher_of_all_sources_knows_none_of_its_targets(world):
+    options = ("--weights", "uniform", "--pool", "linear", "--pooled", "true")
+    result = annotate(world, "--sources", "en de sw", *options)
+    assert result.exit_code == 1
+    assert "X225" in result.output and "sw" in result.output
+    assert not (world / "silver").exists()
 
 
 def test_an_aggregator_takes_the_place_of_the_pool(world):

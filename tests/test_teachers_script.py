@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from spacy.tokens import Doc
+from spacy.util import load_config
 from spacy.vocab import Vocab
 
 from spacy_xner.checksums import check_sums
@@ -60,6 +61,18 @@ def test_finished_teachers_are_left_alone(command):
     files.pop(lock)
     assert after == files
     assert check_sums(Path("out/bb/model-last")) == []
+
+
+def test_one_teacher_of_all_sources(command):
+    done = subprocess.run([*command, "--pooled", "true"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in Path("out").iterdir() if path.is_dir()] == ["pooled"]
+    corpus = load_config("out/pooled/model-last/config.cfg")["corpora"]["train"]
+    assert corpus["folders"] == ["aa-train.spacy", "bb-train.spacy"]
+    assert Path("out/pooled/dev.spacy").is_file()
+    again = subprocess.run([*command, "--pooled", "true"], capture_output=True, text=True)
+    assert again.returncode == 0
+    assert "Nothing to do" in Path("out/pooled.log").read_text("utf8")
 
 
 def test_two_runs_in_one_folder(command):

@@ -86,3 +86,7 @@ class CorpusMessages:
         "the other targets' annotations its labels would reach the student. Expected a student for "
         "each target. Run 'student' and what follows with one target at a time."
     )
+    X225 = (
+        "Found {found} among the sources of the one teacher and among the targets: it would be "
+        "taught these targets' labels. Leave them out of 'sources', or set pooled_teacher to false."
+    )

@@ -162,6 +162,16 @@ def test_the_script_refuses_a_language_in_two_roles(catalogue, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
+def test_a_teacher_of_all_sources_leaves_no_target_out(catalogue, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    srsly.write_json(tmp_path / "all.json", catalogue | {"cc": catalogue["aa"]})
+    languages = ("--sources", "aa cc", "--targets", "aa", "--leave-one-out", "true")
+    code, output = run_script("all.json", "out", *languages, "--pooled", "true")
+    assert code == 1
+    assert "[X225]" in output and "aa" in output
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_script_lets_a_language_be_left_out(catalogue, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     srsly.write_json(tmp_path / "all.json", catalogue | {"cc": catalogue["aa"]})

@@ -226,9 +226,9 @@ def test_tab_reaches_the_silver_browser_and_arrows_move_in_it(page):
 
 
 def test_a_focused_button_has_a_ring(page):
-    head(page, "Average").send_keys("")
     page.execute_script("document.querySelector('.skip').focus()")
-    page.switch_to.active_element.send_keys(Keys.TAB)
+    # To whatever has the focus: a browser may still take the link for hidden.
+    webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
     width = page.switch_to.active_element.value_of_css_property("outline-width")
     assert width == "3px"
 

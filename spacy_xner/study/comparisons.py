@@ -23,6 +23,8 @@ from .statistics import bootstrap_difference, holm, sign_test
 
 DIRECT, UNIFORM = "direct", "uniform"
 LEVEL = 0.05
+ORDERS = ("ranked", "random")
+"""Kinds of orders in which sources are added: by the ranking without labels, and at random."""
 Scored = Mapping[str, Mapping[str, Score]]
 
 
@@ -148,7 +150,9 @@ def against_references(
     return result
 
 
-def level_row(rows: Iterable[Row], setting: str, system: str, mode: str, k: int) -> Row:
+def level_row(
+    rows: Iterable[Row], setting: str, system: str, mode: str, k: int, kind: str = ""
+) -> Row:
     """All runs of a system with so many sources, whatever the order in which they were added.
 
     A single source and all of them are in every order, and have rows of their own. Of the single
@@ -156,8 +160,13 @@ def level_row(rows: Iterable[Row], setting: str, system: str, mode: str, k: int)
 
     rows (Iterable[Row]): All there are.
     k (int): Number of sources.
+    kind (str): Only of these orders, one of `ORDERS`.
     """
-    every = list(rows)
+    every = [
+        row
+        for row in rows
+        if row.name.order in ("all", "single") or row.name.order.startswith(kind)
+    ]
     mine = [row for row in every if row.name[:2] == (setting, system) and row.name.mode == mode]
     firsts = first_sources(every, setting)
     found = [

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from .comparisons import level_row
+from .comparisons import ORDERS, level_row
 from .results import BINS, Result
 from .rows import DERIVED, UPPER_BOUND, Row, complete, seeds_of
 from .statistics import mean_sd
@@ -42,18 +42,23 @@ def curves(rows: Sequence[Row], targets: Mapping[str, Sequence[str]]) -> list[di
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
-    RETURNS (List[Dict[str, Any]]): For each setting, mode and system with two points or more:
-        "points" of "k", "f1" and "cost" (seconds) with "mean", "sd" over orders and seeds, "low"
-        and "high"; "runs" and "seeds".
+    RETURNS (List[Dict[str, Any]]): For each setting, mode, system and kind of "order" (a name in
+        `ORDERS`) with two points or more: "points" of "k", "f1" and "cost" (seconds) with "mean",
+        "sd" over orders and seeds, "low" and "high"; "runs" and "seeds".
     """
     result = []
-    names = {row.name[:2] + (row.name.mode,): None for row in rows if _has_curve(row)}
-    for setting, system, mode in names:
+    names = {
+        (*row.name[:2], row.name.mode, kind): None
+        for row in rows
+        for kind in ORDERS
+        if _has_curve(row) and row.name.order.startswith(kind)
+    }
+    for setting, system, mode, kind in names:
         points = []
         for k in sorted(
             {row.name.k for row in rows if row.name[:2] == (setting, system) and row.name.k}
         ):
-            merged = level_row(rows, setting, system, mode, k)
+            merged = level_row(rows, setting, system, mode, k, kind)
             f1 = run_averages(merged, targets[setting])
             if f1:
                 point = {
@@ -64,7 +69,8 @@ def curves(rows: Sequence[Row], targets: Mapping[str, Sequence[str]]) -> list[di
                 runs = complete(merged, targets[setting])
                 points.append({**point, "runs": len(runs), "seeds": seeds_of(runs)})
         if len(points) > 1:
-            result.append({"setting": setting, "system": system, "mode": mode, "points": points})
+            name = {"setting": setting, "system": system, "mode": mode, "order": kind}
+            result.append({**name, "points": points})
     return result
 
 

@@ -80,9 +80,11 @@ def _draw(axis: Any, curves: Sequence[Mapping[str, Any]], field: str) -> bool:
         ks.update(places)
         means = [factor * band["mean"] for _, band in found]
         spread = [factor * (band["sd"] or 0.0) for _, band in found]
-        system = curve["system"]
+        system, shuffled = curve["system"], curve["order"] == "random"
         colour = COLOURS.get(system, OTHERS)
-        axis.plot(places, means, color=colour, marker="o", label=LABELS.get(system, system))
+        name = LABELS.get(system, system) + (", sources at random" if shuffled else "")
+        style = {"linestyle": "--", "alpha": 0.6} if shuffled else {}
+        axis.plot(places, means, color=colour, marker="o", label=name, **style)
         low = [mean - sd for mean, sd in zip(means, spread, strict=True)]
         high = [mean + sd for mean, sd in zip(means, spread, strict=True)]
         axis.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)

@@ -81,15 +81,15 @@ def test_rankings_give_no_targets(tmp_path):
 
 def test_curves_have_bands_over_orders_and_seeds(tmp_path):
     (section,) = summary_of(tmp_path, *whole_study(seeds=(0, 1)))["sections"]
-    systems = {(x["setting"], x["system"], x["mode"]): x["points"] for x in section["curves"]}
-    assert set(systems) == {("rich", "weighted", "one"), ("rich", "direct", "one")}
-    points = systems["rich", "weighted", "one"]
-    assert [(p["k"], p["runs"], p["seeds"]) for p in points] == [
-        (1, 4, 2),
-        (2, 4, 2),
-        (3, 4, 2),
-        (4, 2, 2),
-    ]
+    found = {(x["system"], x["order"]): x for x in section["curves"]}
+    assert {(x["setting"], x["mode"]) for x in section["curves"]} == {("rich", "one")}
+    assert set(found) == {(s, o) for s in ("weighted", "direct") for o in ("ranked", "random")}
+    points = found["weighted", "ranked"]["points"]
+    # Each order begins with a source of its own; all sources are in both.
+    assert [(p["k"], p["runs"], p["seeds"]) for p in points] == [(k, 2, 2) for k in (1, 2, 3, 4)]
+    firsts = {order: found["weighted", order]["points"][0]["f1"]["mean"] for _, order in found}
+    assert firsts["ranked"] > firsts["random"]  # es has 0.5, en 0.4
+    assert found["weighted", "random"]["points"][-1] == points[-1]
     for point in points:
         assert point["f1"]["low"] <= point["f1"]["mean"] <= point["f1"]["high"]
         assert point["f1"]["sd"] > 0

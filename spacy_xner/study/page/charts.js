@@ -38,8 +38,8 @@ function axes(x, y, xTicks, yTicks, xLabel, yLabel, show) {
 const path = (places) => places.map(([a, b], i) => (i ? "L" : "M") + a.toFixed(1) + " " + b.toFixed(1)).join("");
 
 function legend(entries) {
-  return el("ul", { class: "legend" }, entries.map(([name, kind]) =>
-    el("li", {}, svg("svg", { class: kind, viewBox: "0 0 36 14", "aria-hidden": "true" },
+  return el("ul", { class: "legend" }, entries.map(([name, kind, faint = ""]) =>
+    el("li", {}, svg("svg", { class: kind + faint, viewBox: "0 0 36 14", "aria-hidden": "true" },
       svg("line", { class: "line", x1: 0, x2: 36, y1: 7, y2: 7, "stroke-dasharray": DASHES[kind] }),
       svg("circle", { class: "dot", cx: 18, cy: 7, r: 4 })), name)));
 }
@@ -48,6 +48,8 @@ function legend(entries) {
 function curveChart(curves, field, factor, label, caption) {
   const lines = curves.map((curve) => ({
     system: curve.system,
+    name: systemName(curve.system) + (curve.order === "random" ? ", sources at random" : ""),
+    faint: curve.order === "random" ? " faint" : "",
     points: curve.points.filter((point) => isNumber(point[field].mean)).map((point) => ({
       k: point.k, runs: point.runs, seeds: point.seeds,
       mean: factor * point[field].mean, sd: factor * (point[field].sd || 0),
@@ -71,20 +73,20 @@ function curveChart(curves, field, factor, label, caption) {
     const kind = colour(line.system);
     const upper = line.points.map((p) => [x(p.k), y(p.mean + p.sd)]);
     const lower = line.points.map((p) => [x(p.k), y(p.mean - p.sd)]).reverse();
-    return svg("g", { class: kind },
+    return svg("g", { class: kind + line.faint },
       svg("path", { class: "band", d: path([...upper, ...lower]) + "Z" }),
       svg("path", { class: "line", "stroke-dasharray": DASHES[kind],
         d: path(line.points.map((p) => [x(p.k), y(p.mean)])) }),
       line.points.map((p) => svg("circle", { class: "dot", cx: x(p.k), cy: y(p.mean), r: 4.5 },
-        svg("title", {}, systemName(line.system) + ", " + p.k + " sources: " + p.mean.toFixed(1) +
+        svg("title", {}, line.name + ", " + p.k + " sources: " + p.mean.toFixed(1) +
           " ± " + p.sd.toFixed(1) + " (" + p.runs + " runs, " + p.seeds + " seeds)"))));
   });
   const picture = svg("svg", { viewBox: "0 0 " + WIDTH + " " + HEIGHT, role: "img", "aria-label": label },
     axes(x, y, ks, yTicks, "sources", label, (value) => value.toFixed(digits)), drawn);
   const rows = lines.flatMap((line) => line.points.map((p) => [
-    systemName(line.system), String(p.k), p.mean.toFixed(1), p.sd.toFixed(1), String(p.runs)]));
+    line.name, String(p.k), p.mean.toFixed(1), p.sd.toFixed(1), String(p.runs)]));
   return el("figure", {}, el("h4", {}, label), picture,
-    legend(lines.map((line) => [systemName(line.system), colour(line.system)])),
+    legend(lines.map((line) => [line.name, colour(line.system), line.faint])),
     el("figcaption", {}, caption),
     el("details", {}, el("summary", {}, "The same as a table"),
       scroller(label, plainTable(["System", "Sources", "Mean", "sd", "Runs"], rows, {}))));

@@ -14,7 +14,7 @@ from spacy_xner.annotate import find_ensemble, run_key, run_parts
 from spacy_xner.cli._app import command
 from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.raw_text import TextSource, read_text
-from spacy_xner.corpora.roles import POOLED, check_pooled, teachers_of
+from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.ensemble.blocks import (
     PoolName,
     WeightsName,
@@ -36,6 +36,7 @@ from spacy_xner.jobs.texts import to_docs
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
 from spacy_xner.teachers.guests import GuestKind, check_guests, check_taught, guest_paths
+from spacy_xner.teachers.pooled import POOLED, check_alone, check_pooled, check_pooled_teacher
 
 # Texts of a target by which the teachers judge a language model.
 JUDGED = 500
@@ -105,6 +106,9 @@ def annotate_targets(
     names = sources.split()
     if pooled == "true":
         check_pooled(names, targets.split())
+        check_alone(aggregate=aggregate, llm=llm, heard=llm_heard)
+        for folder in (teachers, teachers.with_name(EVALUATORS)):
+            check_pooled_teacher(folder / POOLED / "model-last", names)
         names, weights, top = [POOLED], "uniform", 0
     paths = {name: str(teachers / name / "model-last") for name in names}
     asked: dict[str, Any] = {}

@@ -9,7 +9,8 @@ from wasabi import msg
 from spacy_xner.cli._app import command
 from spacy_xner.corpora.assets import read_sources
 from spacy_xner.corpora.prepare import evaluation_texts, prepare_source, prepare_target
-from spacy_xner.corpora.roles import check_pooled, check_roles
+from spacy_xner.corpora.roles import check_roles
+from spacy_xner.teachers.pooled import check_pooled
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -12,11 +12,11 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.corpora.roles import POOLED
 from spacy_xner.encoders import encoder_path
 from spacy_xner.ensemble.build import EVALUATORS, trains_evaluator
 from spacy_xner.evaluation.temperature import set_temperature
 from spacy_xner.locks import lock_folder
+from spacy_xner.teachers.pooled import POOLED, TRAIN
 from spacy_xner.training.development import write_development
 
 app = typer.Typer(pretty_exceptions_enable=False)
@@ -68,13 +68,13 @@ def teachers(
     def run(language: str) -> tuple[str, int]:
         dev, model = corpus / f"{language}-dev.spacy", output / language / "model-last"
         fixed = ["--epochs", str(epochs), "--gpu-id", str(gpu_id)]
-        if language == POOLED:
+        if pooled == "true":
             dev = output / POOLED / "dev.spacy"
             write_development((corpus / f"{name}-dev.spacy" for name in sources.split()), dev)
-            files = [f"{name}-train.spacy" for name in sources.split()]
+            files = [f"{name}{TRAIN}" for name in sources.split()]
             fixed += ["--paths.train", str(corpus), "--corpora.train.folders", json.dumps(files)]
         else:
-            fixed += ["--paths.train", str(corpus / f"{language}-train.spacy")]
+            fixed += ["--paths.train", str(corpus / f"{language}{TRAIN}")]
         fixed += ["--paths.dev", str(dev)]
         fixed += ["--paths.encoder", encoder_path(encoder, built), "--system.seed", str(seed)]
         steps = [

@@ -95,7 +95,10 @@ def test_no_target_hears_its_own_teacher(world, monkeypatch):
 
 
 def test_one_teacher_of_all_sources_has_nothing_to_be_weighed(world):
-    (world / "teachers" / "pooled").symlink_to(world / "teachers" / "de")
+    nlp = xner_pipeline(seed=1)
+    nlp.config["corpora"] = {"train": {"folders": ["en-train.spacy", "de-train.spacy"]}}
+    (world / "teachers" / "pooled").mkdir()
+    nlp.to_disk(world / "teachers" / "pooled" / "model-last")
     options = ("--weights", "rank", "--pool", "log-linear", "--top", "2", "--pooled", "true")
     result = annotate(world, *options)
     assert result.exit_code == 0, result.output
@@ -108,6 +111,16 @@ def test_a_teacher_of_all_sources_knows_none_of_its_targets(world):
     result = annotate(world, "--sources", "en de sw", *options)
     assert result.exit_code == 1
     assert "X225" in result.output and "sw" in result.output
+    assert not (world / "silver").exists()
+
+
+def test_a_teacher_of_all_sources_that_was_taught_others_is_not_heard(world):
+    (world / "teachers" / "pooled").symlink_to(world / "teachers" / "de")
+    result = annotate(world, "--weights", "uniform", "--pool", "linear", "--pooled", "true")
+    assert (result.exit_code, "X226" in result.output) == (1, True), result.output
+    options = ("--pool", "linear", "--pooled", "true", "--aggregate", "bea")
+    result = annotate(world, "--weights", "uniform", *options)
+    assert (result.exit_code, "X308" in result.output) == (1, True), result.output
     assert not (world / "silver").exists()
 
 

@@ -55,6 +55,12 @@ def test_none(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_nobody_could_judge_it_beside_one_teacher(run, tmp_path):
+    code, output = run("pooled", "--pooled", "true")
+    assert (code, "X308" in output, "llm_heard" in output) == (1, True, True), output
+    assert not (tmp_path / "out").exists()
+
+
 def test_one_for_all_sources(run, tmp_path):
     code, output = run("pooled", "--limit", "2")
     assert code == 0, output

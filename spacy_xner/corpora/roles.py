@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 from ..errors import Errors, XnerError
 
-POOLED = "pooled"
-"""Name of the one teacher of all sources, where there is one in place of one for each."""
-
 
 def check_roles(
     sources: Sequence[str], targets: Sequence[str], *, leave_one_out: bool = False
@@ -42,17 +39,6 @@ def teachers_of(
     if not others:
         raise XnerError(Errors.X223.format(target=target, found=" ".join(sources)))
     return others
-
-
-def check_pooled(sources: Sequence[str], targets: Sequence[str]) -> None:
-    """A teacher of all sources together is heard about no source.
-
-    sources (Sequence[str]): What it is taught.
-    targets (Sequence[str]): What it is asked about.
-    RAISES (XnerError): X225 for a language in both roles.
-    """
-    if both := sorted(set(sources) & set(targets)):
-        raise XnerError(Errors.X225.format(found=", ".join(both)))
 
 
 def check_student(sources: Sequence[str], targets: Sequence[str]) -> None:

@@ -90,3 +90,7 @@ class CorpusMessages:
         "Found {found} among the sources of the one teacher and among the targets: it would be "
         "taught these targets' labels. Leave them out of 'sources', or set pooled_teacher to false."
     )
+    X226 = (
+        "Found the teacher '{path}', which was taught {found}, expected one that was taught "
+        "{expected}: these are the sources. Run 'teachers' again."
+    )

@@ -225,21 +225,16 @@ def _pairs(
     """Number of the question, name of what is asked about, its row, the other's system and row."""
     for setting in dict.fromkeys(row.name.setting for row in rows):
         for mode in (ONE, EACH):
-            weighted = [
-                row
-                for row in rows
-                if row.name[:2] == (setting, "weighted") and row.name.mode == mode
-            ]
-            if not weighted:
-                continue
+            mine = [row for row in rows if (row.name.setting, row.name.mode) == (setting, mode)]
+            weighted = [row for row in mine if row.name.system == "weighted"]
             whole = next((row for row in weighted if row.name.order == "all"), None)
             k = whole.name.k if whole else 0
             name = Name(setting, "weighted", "all", k, mode)
-            for system in (SINGLE_MEAN, SINGLE_CHOSEN):
+            for system in (SINGLE_MEAN, SINGLE_CHOSEN) if weighted else ():
                 # Of the same mode only: a model of one target is another thing than one of several.
                 partner = Name(setting, system, "single", 1, mode)
                 yield 1, name, whole, system, next((r for r in rows if r.name == partner), None)
-            for k in sorted({row.name.k for row in weighted}):
+            for k in sorted({x.name.k for x in mine if x.name.system in ("weighted", "pooled")}):
                 own = level_row(rows, setting, "weighted", mode, k)
                 direct = level_row(rows, setting, DIRECT, mode, k)
                 if not direct.runs:

@@ -19,6 +19,7 @@ from ..evaluation.provenance import provenance
 from ..evaluation.systems import entities_of
 from ..safety import read_metadata
 from ..silver import read_silver
+from ..training.run import STAMP
 from .cells import FORMAT, Cell
 from .identity import STUDENTS, cell_key
 from .parts import (
@@ -90,7 +91,7 @@ def _direct(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     size = "supervised" if cell.system == "supervised" else "source"
     # The teacher of a student is the same model, where there is one.
     kept = pooled_folder(place, cell.sources, cell.seed)
-    output = kept if kept.is_dir() and size == "source" else folder
+    output = kept if (kept / STAMP).is_file() and size == "source" else folder
     how: dict[str, Any] = {"seed": cell.seed, "size": size}
     model = train_on_labels(place, direct_recipe(cell), cell.sources, output, **how)
     nlp = load_pipeline(model)

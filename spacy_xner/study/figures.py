@@ -42,17 +42,17 @@ def curves(rows: Sequence[Row], targets: Mapping[str, Sequence[str]]) -> list[di
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
-    RETURNS (List[Dict[str, Any]]): For each setting, mode, system and kind of "order" (a name in
-        `ORDERS`) with two points or more: "points" of "k", "f1" and "cost" (seconds) with "mean",
-        "sd" over orders and seeds, "low" and "high"; "runs" and "seeds".
+    RETURNS (List[Dict[str, Any]]): For each setting, mode, system and kind of "order" (of
+        `ORDERS`, empty without any) with two points or more: "points" of "k", "f1" and "cost"
+        (seconds) with "mean", "sd" over orders and seeds, "low" and "high"; "runs" and "seeds".
     """
     result = []
-    names = {
-        (*row.name[:2], row.name.mode, kind): None
-        for row in rows
-        for kind in ORDERS
-        if _has_curve(row) and row.name.order.startswith(kind)
-    }
+    kinds: dict[tuple[str, str, str], set[str]] = {}
+    for row in filter(_has_curve, rows):
+        found = kinds.setdefault((*row.name[:2], row.name.mode), set())
+        found.update(kind for kind in ORDERS if row.name.order.startswith(kind))
+    # One and all sources alone are no order, and make a curve where there is no other.
+    names = [(*name, kind) for name, found in kinds.items() for kind in sorted(found)[::-1] or [""]]
     for setting, system, mode, kind in names:
         points = []
         for k in sorted(

@@ -215,11 +215,13 @@ def pooled_folder(place: Place, sources: Sequence[str], seed: int) -> Path:
 
 
 def make_pooled(place: Place, sources: Sequence[str], seed: int) -> None:
-    """Train one model on the labels of all sources; it serves no other cells, which could ask it.
+    """Train one model on the labels of all sources, and ask it as `make_teacher` does.
 
     RAISES (XnerError): See `train_model`.
     """
-    train_on_labels(place, "direct", sources, pooled_folder(place, sources, seed), seed=seed)
+    output = pooled_folder(place, sources, seed)
+    train_on_labels(place, "direct", sources, output, seed=seed)
+    ask(place, POOLED, output)
 
 
 def llm_folder(place: Place, sources: Sequence[str], seed: int) -> Path:

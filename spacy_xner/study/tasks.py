@@ -72,14 +72,19 @@ class Runner:
             for task in dead:
                 for again in self._run_pool([task], 1):
                     self._fail(again, f"its process died twice (see {self._log(again)})")
+        if time.monotonic() < self.end:
+            for task in waiting:
+                missing = ", ".join(sorted(task.needs - self.done))
+                self._fail(task, f"it needs {missing}, which nobody makes")
 
     def _next(self, waiting: list[Task]) -> Task | None:
         """Take the first task that can be begun from the list, if there is one."""
-        for task in list(waiting):
-            if lacking := sorted(task.needs & set(self.failed)):
+        while hopeless := [task for task in waiting if task.needs & set(self.failed)]:
+            for task in hopeless:
                 waiting.remove(task)
-                self._fail(task, f"it needs {', '.join(lacking)}")
-            elif task.needs <= self.done and time.monotonic() < self.end:
+                self._fail(task, f"it needs {', '.join(sorted(task.needs & set(self.failed)))}")
+        for task in list(waiting):
+            if task.needs <= self.done and time.monotonic() < self.end:
                 waiting.remove(task)
                 return task
         return None

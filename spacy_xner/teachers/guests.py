@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from spacy.util import load_config
-
-from ..errors import Errors, XnerError, config_errors
+from ..errors import Errors, XnerError
+from .pooled import taught_languages
 
 GuestKind = Literal["none", "pooled", "each"]
 NAME = "llm"
-TRAIN = "-train.spacy"
 
 
 def guest_paths(kind: GuestKind, folder: Path, sources: Sequence[str]) -> dict[str, str]:
@@ -53,11 +51,5 @@ def check_taught(name: str, pipeline: Path, target: str) -> None:
     target (str): A language.
     RAISES (XnerError): X443, X607 if its config cannot be read.
     """
-    path = pipeline / "config.cfg"
-    if not path.is_file():
-        return
-    with config_errors(path):
-        corpus = load_config(path).get("corpora", {}).get("train", {})
-    taught = {Path(file).name.removesuffix(TRAIN) for file in corpus.get("folders") or []}
-    if target in taught:
+    if target in taught_languages(pipeline):
         raise XnerError(Errors.X443.format(found=target, name=name))

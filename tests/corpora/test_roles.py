@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_xner.corpora.roles import check_pooled, check_roles, check_student, teachers_of
+from spacy_xner.corpora.roles import check_roles, check_student, teachers_of
 from spacy_xner.errors import XnerError
 
 LANGUAGES = st.lists(st.sampled_from("abcdef"), min_size=1, unique=True)
@@ -45,12 +45,6 @@ def test_labels_must_not_go_round_by_another_target(sources, targets, fine):
         expected = pytest.raises(XnerError, match=r"X224.*hau.*one target at a time")
     with expected:
         check_student(sources, targets)
-
-
-def test_a_teacher_of_all_sources_is_asked_about_none_of_them():
-    check_pooled(["en", "hau"], ["swa"])
-    with pytest.raises(XnerError, match=r"X225.*hau.*pooled_teacher"):
-        check_pooled(["en", "hau"], ["hau", "swa"])
 
 
 def test_relatives_do_not_teach_each_other():

@@ -203,6 +203,14 @@ def test_the_two_questions(tmp_path):
     ]
 
 
+def test_a_student_of_the_direct_model_is_compared_without_an_ensemble(tmp_path):
+    rows = rows_of(tmp_path, payload("direct", quality=0.3), payload("pooled", quality=0.5))
+    found = {(x["a"], x["b"]): x["comparison"] for x in questions(rows, RICH, samples=20)}
+    assert found["pooled", "direct"]["difference"] > 0.1
+    assert found["weighted", "direct"] is None
+    assert not [x for x in questions(rows, RICH, samples=20) if x["question"] == 1]
+
+
 def test_direct_transfer_of_one_model_meets_students_of_their_own(tmp_path):
     own = [payload("weighted", targets=(target,)) for target in TARGETS]
     rows = rows_of(tmp_path, payload("direct", quality=0.3), *own)

@@ -20,7 +20,7 @@ from spacy_xner.study.compute import compute
 from spacy_xner.study.identity import is_done, recipes_of
 from spacy_xner.study.parts import Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
-from spacy_xner.study.run import expected_file, run_study
+from spacy_xner.study.run import expected_file, run_study, tasks_of
 
 pytest.importorskip("peft")
 ROOT = Path(__file__).parents[2]
@@ -107,7 +107,7 @@ def said(place):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         told = []
-        failures = run_study(place, jobs=1, tell=told.append)
+        failures = run_study(place, jobs=2, tell=told.append)
         assert not failures, failures
     return told
 
@@ -189,7 +189,7 @@ def test_the_teacher_of_a_pooled_student_is_the_direct_model(place, said):
     assert student["teachers_seconds"] == direct["train_seconds"] > 0
     assert student["annotate_seconds"] > 0
     assert found["rich/pooled-all-2-all-seed0"]["weights"]["capes"] == {"pooled": 1.0}
-    # Alone, or in a setting without such a student, a direct model is not kept.
+    # Of one source, it is the teacher.
     assert [path.name for path in (place.work / "pooled").iterdir()] == ["north-south-seed0"]
 
 
@@ -339,6 +339,27 @@ def test_costs_are_those_of_the_cell(place, said):
     assert joint["teachers_seconds"] == single["teachers_seconds"] > 0
     assert single["annotate_seconds"] < joint["annotate_seconds"]
     assert "annotate_seconds" not in found["rich/direct-all-2-all-seed0"]["cost"]
+
+
+def test_a_direct_model_waits_for_the_teacher_that_it_is(place):
+    both = ("north", "south")
+    direct, pooled, weighted = (
+        Cell("rich", system, both, "all", tuple(TARGETS), 0)
+        for system in ("direct", "pooled", "weighted")
+    )
+    tasks = {task.name: task for task in tasks_of(place, [direct, pooled, weighted, weighted])}
+    assert list(tasks) == [
+        "pooled-north-south-seed0",
+        "rich-direct-all-2-all-seed0",
+        "rich-pooled-all-2-all-seed0",
+        "teacher-north-seed0",
+        "teacher-south-seed0",
+        "rich-weighted-all-2-all-seed0",
+    ]
+    for name in ("direct", "pooled"):
+        assert tasks[f"rich-{name}-all-2-all-seed0"].needs == {"pooled-north-south-seed0"}
+    (alone,) = tasks_of(place, [direct])
+    assert not alone.needs
 
 
 def test_two_runs_in_one_folder_are_refused(place, said, here):

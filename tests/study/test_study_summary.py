@@ -97,6 +97,13 @@ def test_curves_have_bands_over_orders_and_seeds(tmp_path):
     assert curves([], {}) == []
 
 
+def test_one_and_all_sources_make_a_curve_where_there_is_no_order(tmp_path):
+    cells = [payload("direct", sources=("en",), order="single", quality=0.4), payload("direct")]
+    (section,) = summary_of(tmp_path, *cells)["sections"]
+    (curve,) = section["curves"]
+    assert (curve["order"], [p["k"] for p in curve["points"]]) == ("", [1, 4])
+
+
 def test_bins_are_added_up(tmp_path):
     cells = read_cells(write(tmp_path, payload("weighted"), payload("weighted", seed=1)))
     found = reliability(cells)

@@ -82,6 +82,7 @@ def test_a_task_waits_for_what_it_needs(runner, tmp_path):
     early = Task("early", write, (tmp_path / "b", "x"), frozenset({"never"}))
     runner.run([needy, early])
     assert "it needs first" in runner.failed["needy"]
+    assert runner.failed["early"] == "it needs never, which nobody makes"
     assert not runner.done
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
@@ -107,7 +108,7 @@ def test_what_a_task_needs_is_done_before_it_whatever_the_order(tmp_path):
 
 def test_what_needs_a_failed_task_fails_in_turn(runner):
     chain = [Task(f"{n}", leave, (), frozenset({f"{n - 1}"} if n else ())) for n in range(3)]
-    runner.run(chain)
+    runner.run(chain[::-1])
     assert [runner.failed[name] for name in "12"] == ["it needs 0", "it needs 1"]
 
 

@@ -77,6 +77,8 @@ def _all_cells(
     rich = rich_sources(sources, targets)
     orders = source_orders(rich, targets, ranking, random_orders=plan.orders)
     ranked = {RANKED: orders.pop(RANKED)}
+    # Whom somebody would choose who has no labels.
+    chosen = {max(rich, key=lambda name: ranking[target][name]): None for target in targets}
     everything: tuple[System, ...] = ("weighted", "uniform", "direct", "ner")
 
     def part(system: System, names: Sequence[str], order: str, seed: int) -> Cell:
@@ -98,6 +100,7 @@ def _all_cells(
         if ENGLISH in rich:
             yield part("direct", [ENGLISH], SINGLE, seed)
         yield from (part(system, rich, ALL, seed) for system in everything)
+        yield from (part("weighted", [source], SINGLE, seed) for source in chosen)
         yield from scaled(seed, ranked, ("weighted", "direct", "pooled"))
     for seed in plan.seeds:
         yield from (part("weighted", [source], SINGLE, seed) for source in rich)

@@ -100,6 +100,15 @@ def test_one_seed_of_everything_waits_for_all_seeds_of_the_headline():
     assert max(headline) < min(rest)
 
 
+def test_single_sources_that_a_ranking_chooses_come_before_the_others():
+    found = all_cells(settings=("rich",), systems=("weighted",))
+    singles = [c.sources[0] for c in found if c.order == "single" and c.seed == 0]
+    assert singles == ["en", "de", "fr", "es"]  # the first of swa, of hau, and the rest
+    assert max(i for i, c in enumerate(found) if c.sources in (("en",), ("de",))) < min(
+        i for i, c in enumerate(found) if c.sources == ("fr",)
+    )
+
+
 def test_a_student_of_a_direct_model_of_one_source_is_the_weighted_one():
     found = {len(cell.sources) for cell in all_cells() if cell.system == "pooled"}
     assert found == {2, 4}

@@ -103,12 +103,12 @@ def annotate_targets(
     else the one in its own pipeline.
     """
     setup_gpu(gpu_id)
-    names = sources.split()
+    names = languages = sources.split()
     if pooled == "true":
-        check_pooled(names, targets.split())
+        check_pooled(languages, targets.split())
         check_alone(aggregate=aggregate, llm=llm, heard=llm_heard)
         for folder in (teachers, teachers.with_name(EVALUATORS)):
-            check_pooled_teacher(folder / POOLED / "model-last", names)
+            check_pooled_teacher(folder / POOLED / "model-last", languages)
         names, weights, top = [POOLED], "uniform", 0
     paths = {name: str(teachers / name / "model-last") for name in names}
     asked: dict[str, Any] = {}
@@ -122,18 +122,16 @@ def annotate_targets(
         target: weights_block(weights, influence, target, teachers_of(target, names), top)
         for target in targets.split()
     }
-    check_guests(llm, sources.split(), targets.split())
+    check_guests(llm, languages, targets.split())
     for target in blocks:
-        for name, path in guest_paths(
-            llm, llm_folder, teachers_of(target, sources.split())
-        ).items():
+        for name, path in guest_paths(llm, llm_folder, teachers_of(target, languages)).items():
             check_taught(name, Path(path), target)
     total = 0
     known: dict[str, Teacher] = {}
     judgements: dict[str, Any] = {}
     for target, block in blocks.items():
         heard = {name: paths[name] for name in teachers_of(target, names)}
-        guests = guest_paths(llm, llm_folder, teachers_of(target, sources.split()))
+        guests = guest_paths(llm, llm_folder, teachers_of(target, languages))
         source = text / f"{target}.jsonl"
         if guests and llm_heard == "judged":
             nlp = build_ensemble(config, heard | guests, evaluators=asked.get("evaluators"))

@@ -96,9 +96,8 @@ def _direct(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     model = train_on_labels(place, direct_recipe(cell), cell.sources, output, **how)
     nlp = load_pipeline(model)
     found = _score(place, dict.fromkeys(cell.targets, nlp))
-    trained = {
-        "train_seconds": cost(output)["train_seconds"]
-    }  # it may have been asked as a teacher
+    # Without its answers, if it is a teacher too.
+    trained = {"train_seconds": cost(output)["train_seconds"]}
     return {**found, "cost": trained | found["cost"]}
 
 

@@ -52,7 +52,11 @@ def curves(rows: Sequence[Row], targets: Mapping[str, Sequence[str]]) -> list[di
         found = kinds.setdefault((*row.name[:2], row.name.mode), set())
         found.update(kind for kind in ORDERS if row.name.order.startswith(kind))
     # One and all sources alone are no order, and make a curve where there is no other.
-    names = [(*name, kind) for name, found in kinds.items() for kind in sorted(found)[::-1] or [""]]
+    names = [
+        (*name, kind)
+        for name, found in kinds.items()
+        for kind in [kind for kind in ORDERS if kind in found] or [""]
+    ]
     for setting, system, mode, kind in names:
         points = []
         for k in sorted(

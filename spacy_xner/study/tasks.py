@@ -83,7 +83,7 @@ class Runner:
             for task in hopeless:
                 waiting.remove(task)
                 self._fail(task, f"it needs {', '.join(sorted(task.needs & set(self.failed)))}")
-        for task in list(waiting):
+        for task in waiting:
             if task.needs <= self.done and time.monotonic() < self.end:
                 waiting.remove(task)
                 return task

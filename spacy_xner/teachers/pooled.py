@@ -60,11 +60,10 @@ def check_alone(*, aggregate: str, llm: str, heard: str) -> None:
     heard (str): "judged" if other teachers decide about these.
     RAISES (XnerError): X308.
     """
-    expected = ""
-    if aggregate != "none":
-        expected, key, value = "none", "aggregate", aggregate
-    elif llm != "none" and heard == "judged":
-        expected, key, value = "always", "llm_heard", heard
-    if expected:
-        expected = f"{expected} with pooled_teacher: one teacher has nobody to compare with"
-        raise XnerError(Errors.X308.format(key=key, value=value, expected=expected))
+    for key, value, expected, fine in (
+        ("aggregate", aggregate, "none", aggregate == "none"),
+        ("llm_heard", heard, "always", llm == "none" or heard != "judged"),
+    ):
+        if not fine:
+            expected = f"{expected} with pooled_teacher: one teacher has nobody to compare with"
+            raise XnerError(Errors.X308.format(key=key, value=value, expected=expected))

@@ -15,6 +15,7 @@ from spacy_xner.cli._app import command
 from spacy_xner.encoders import encoder_path
 from spacy_xner.ensemble.build import EVALUATORS, trains_evaluator
 from spacy_xner.evaluation.temperature import set_temperature
+from spacy_xner.jobs.threads import threads_each
 from spacy_xner.locks import lock_folder
 from spacy_xner.teachers.pooled import POOLED, TRAIN
 from spacy_xner.training.development import write_development
@@ -56,10 +57,8 @@ def teachers(
     A temperature depends on the trained model and the development set alone, so that fitting it
     again changes nothing.
     """
-    # One thread each beats all threads for one after the other, and threads that outnumber the
-    # cores are several times slower than either.
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    # One thread each beats all threads for one after the other.
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads_each(jobs))}
 
     trained = {config: output}
     if evaluators == "true" and not trains_evaluator(config):

@@ -19,6 +19,7 @@ from .annotator import Annotator
 from .blocks import Block
 from .run import Engine
 from .shard import Entry, annotate_block
+from .threads import threads_each
 
 ATTEMPTS = 3
 """So often may a worker die over a block before the run gives up."""
@@ -59,9 +60,8 @@ def in_processes(
     identity (str): See `Annotator`.
     gpu_id (int): The GPU that all of them use, -1 for the CPU.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
     settings: dict[str, Any] = {"key": key, "max_failures": max_failures, "identity": identity}
-    settings |= {"threads": threads, "gpu_id": gpu_id}
+    settings |= {"threads": threads_each(workers), "gpu_id": gpu_id}
 
     def engine(blocks: Iterable[Block]) -> Iterator[Entry]:
         stream = iter(blocks)

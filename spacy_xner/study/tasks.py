@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from ..cli._util import setup_gpu
 from ..errors import XnerError, reason
 from ..jobs.local import end_with_parent
+from ..jobs.threads import threads_each
 
 # A process that has trained many models is replaced: not all memory comes back.
 TASKS_EACH = 12
@@ -94,12 +95,11 @@ class Runner:
 
         RETURNS (List[Task]): Those that were running then.
         """
-        threads = max(1, (os.cpu_count() or 1) // jobs)
         pool = ProcessPoolExecutor(
             jobs,
             multiprocessing.get_context("spawn"),
             initializer=_set_up,
-            initargs=(threads, self.gpu_id),
+            initargs=(threads_each(jobs), self.gpu_id),
             max_tasks_per_child=TASKS_EACH,
         )
         running: list[Task] = []

@@ -197,7 +197,7 @@ def questions(
 
     1: is a student of all sources better than one of a single source? 2: is it better than direct
     transfer from the same sources, is a student of that model, and does a language model among the
-    teachers help?
+    teachers help, against a student without it and against direct transfer?
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -244,4 +244,5 @@ def _pairs(
                 yield 2, own.name, own, DIRECT, direct
                 if pooled.runs:  # not in every plan, nor with every number of sources
                     yield 2, pooled.name, pooled, DIRECT, direct
-                yield 2, hybrid.name, hybrid, "weighted", own
+                for other, partner in (("weighted", own), (DIRECT, direct)):
+                    yield 2, hybrid.name, hybrid, other, partner

@@ -60,14 +60,7 @@ def cells(
     ranking (Ranking): Of the setting "rich", for the order in which sources are added.
     """
     found = _all_cells(plan, sources, tuple(targets), ranking)
-    wanted = [
-        cell
-        for cell in found
-        if cell.setting in plan.settings
-        and cell.system in plan.systems
-        # With one source, that model is the teacher of the weighted student.
-        and not (cell.system == "pooled" and len(cell.sources) == 1)
-    ]
+    wanted = [x for x in found if x.setting in plan.settings and x.system in plan.systems]
     return list(dict.fromkeys(wanted))
 
 
@@ -93,7 +86,10 @@ def _all_cells(
     ) -> Iterator[Cell]:
         for order, names in some.items():
             for k in (k for k in plan.scales if k <= len(rich)):
-                yield from (part(system, names[:k], order, seed) for system in systems)
+                for system in systems:
+                    # A direct model of one source is the teacher of the weighted student.
+                    if k > 1 or system != "pooled":
+                        yield part(system, names[:k], order, seed)
 
     # What answers the questions comes first, with all its seeds: one seed proves nothing.
     for seed in plan.seeds:

@@ -200,6 +200,7 @@ def test_the_two_questions(tmp_path):
         (4, "weighted", "direct"),
         (4, "pooled", "direct"),
         (4, "hybrid", "weighted"),
+        (4, "hybrid", "direct"),
     ]
 
 
@@ -214,6 +215,7 @@ def test_a_student_of_the_direct_model_is_compared_without_an_ensemble(tmp_path)
 def test_direct_transfer_of_one_model_meets_students_of_their_own(tmp_path):
     own = [payload("weighted", targets=(target,)) for target in TARGETS]
     rows = rows_of(tmp_path, payload("direct", quality=0.3), *own)
-    (found,) = [x for x in questions(rows, RICH, samples=20) if x["b"] == "direct"]
+    answers = questions(rows, RICH, samples=20)
+    (found,) = [x for x in answers if (x["a"], x["b"]) == ("weighted", "direct")]
     assert (found["mode"], found["k"]) == ("each", len(SOURCES))
     assert found["comparison"] is not None

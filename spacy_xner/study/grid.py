@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from statistics import fmean
 
 from ..corpora.roles import teachers_of
@@ -103,10 +104,12 @@ def _all_cells(
         for target in (name for name in targets if name in sources):
             yield Cell("rich", "supervised", (target,), SINGLE, (target,), seed)
         yield part("ensemble", rich, ALL, seed)
+    # All seeds of a number of sources before the next number.
+    hybrids = (scaled(seed, ranked, ("hybrid",)) for seed in plan.seeds)
+    yield from chain.from_iterable(zip(*hybrids, strict=True))
     for seed in plan.seeds:
         yield from scaled(seed, orders, ("weighted", "direct"))
     for seed in plan.seeds:
-        yield from scaled(seed, ranked, ("hybrid",))
         yield part("mtmt", rich, ALL, seed)
         for target in targets if len(targets) > 1 else ():  # a student of its own
             yield Cell("rich", "weighted", tuple(rich), ALL, (target,), seed)

@@ -54,7 +54,8 @@ def make_study_plan(
         the other targets as well).
     systems (List[str]): See `cells.System`.
     seeds (List[int]): Each for all that is trained.
-    scales (List[int]): Numbers of sources K; those beyond the sources are passed over.
+    scales (List[int]): Numbers of sources K, in the order in which they are computed; those beyond
+        the sources are passed over.
     orders (int): Random orders of the sources, beside the one by ranking.
     sizes (Dict[str, int]): Sentences at most, 0 for all: of each "source", "target" (unlabelled),
         "test" set and "supervised" training set, and of each source for the "llm".

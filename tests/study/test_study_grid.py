@@ -100,6 +100,14 @@ def test_one_seed_of_everything_waits_for_all_seeds_of_the_headline():
     assert max(headline) < min(rest)
 
 
+def test_the_hybrid_has_all_seeds_of_a_number_of_sources_before_the_next_in_the_plans_order():
+    found = all_cells(settings=("rich",), scales=(4, 1, 2))
+    ranked = [i for i, c in enumerate(found) if c.system == "hybrid"][:6]
+    told = [(len(found[i].sources), found[i].seed) for i in ranked]
+    assert told == [(4, 0), (4, 1), (1, 0), (1, 1), (2, 0), (2, 1)]
+    assert max(ranked) < min(i for i, c in enumerate(found) if "random" in c.order)
+
+
 def test_single_sources_that_a_ranking_chooses_come_before_the_others():
     found = all_cells(settings=("rich",), systems=("weighted",))
     singles = [c.sources[0] for c in found if c.order == "single" and c.seed == 0]

@@ -29,7 +29,7 @@ def test_the_projects_plans_can_be_read(name):
 
 def test_the_full_plan_is_what_the_questions_need():
     plan = read_plan(CONFIGS / "study_full.cfg")
-    assert plan.scales == (1, 2, 4, 8, 15)
+    assert plan.scales == (15, 1, 4, 2, 8)
     assert (len(plan.seeds), plan.orders) == (3, 3)
 
 

@@ -114,7 +114,8 @@ def test_the_small_study_ends_with_a_report(project):
     students = {"pooled", "uniform", "weighted", "ner", "mtmt"}
     assert systems == {"ranking", "direct", "ensemble", *students}
     page = (project / "metrics/study-small.html").read_text("utf8")
-    assert "weighted" in page
+    data = json.loads(re.search(r"<script[^>]*json[^>]*>(.*?)</script>", page, re.S)[1])
+    assert [row["votes"].keys() for row in data["silver"]["sw"]][0] == {"en", "es"}
     # A second time there is nothing left to compute.
     done = spacy_project(project, "cells", "--vars.sources", "en es")
     assert "0 cells to compute" in done.stdout

@@ -24,7 +24,11 @@ def report(
     ] = None,
     summary: Annotated[Path | None, typer.Option(help="JSON file for all figures.")] = None,
     expected: Annotated[
-        Path | None, typer.Option(help="JSON list of what each cell should have under 'cell'.")
+        Path | None,
+        typer.Option(
+            help="JSON list of what each cell should have under 'cell'. By default the file "
+            "'<cells>-cells.json', which a study writes beside its results, if it is there."
+        ),
     ] = None,
     title: Annotated[str, typer.Option(help="Title of the page.")] = "Report of a study",
     samples: Annotated[int, typer.Option(min=1, help="Resamples of each bootstrap.")] = 5000,
@@ -33,13 +37,20 @@ def report(
     from ..shards import write_bytes
     from ..study.plots import plot_curves
     from ..study.report import render
-    from ..study.results import read_cells
+    from ..study.results import expected_file, read_cells
     from ..study.silver_sample import sample_silver
     from ..study.summary import summarise
 
+    listed = expected_file(cells.resolve())
+    if expected is None and listed.is_file():
+        expected = listed
     wanted = _read_expected(expected) if expected else []
     found = summarise(read_cells(cells), wanted, samples=samples)
-    sentences = sample_silver(silver) if silver else None
+    sentences = None
+    if silver and silver.is_dir() and not any(silver.iterdir()):
+        msg.warn(f"No silver annotations in '{silver}' yet: the page shows none")
+    elif silver:
+        sentences = sample_silver(silver)
     if summary:
         write_json(summary, found)
         msg.good("Saved the figures", summary)

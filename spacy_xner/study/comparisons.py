@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from .rows import (
     DERIVED,
     EACH,
@@ -14,7 +16,6 @@ from .rows import (
     UPPER_BOUND,
     Name,
     Row,
-    Score,
     complete,
     merge,
     seeds_of,
@@ -23,9 +24,10 @@ from .statistics import bootstrap_difference, holm, sign_test
 
 DIRECT, UNIFORM = "direct", "uniform"
 LEVEL = 0.05
+SEEDS = 3
+"""With fewer, nothing is called better or worse (docs/methods.md)."""
 ORDERS = ("ranked", "random")
 """Kinds of orders in which sources are added: by the ranking without labels, and at random."""
-Scored = Mapping[str, Mapping[str, Score]]
 
 
 def compare(
@@ -49,7 +51,13 @@ def compare(
     languages = {t: fmean(all_a[run][t].f1 - all_b[run][t].f1 for run in runs) for t in targets}
     wins = sum(value > 0 for value in languages.values())
     losses = sum(value < 0 for value in languages.values())
-    pairs = [_summed([(all_a[run][t], all_b[run][t]) for run in runs]) for t in targets]
+    pairs = [
+        (
+            np.stack([all_a[run][target].counts for run in runs]),
+            np.stack([all_b[run][target].counts for run in runs]),
+        )
+        for target in targets
+    ]
     return {
         **bootstrap_difference(pairs, samples=samples),
         "runs": len(runs),
@@ -62,18 +70,6 @@ def compare(
             "p_value": sign_test(wins, losses),
         },
     }
-
-
-def _summed(pairs: Sequence[tuple[Score, Score]]) -> tuple[Any, Any]:
-    """The counts of two rows on one target, summed over the runs.
-
-    A mean over several models has the counts of all of them. The other's are multiplied, so that
-    both are counted against the same gold.
-    """
-    return (
-        sum((a.counts * b.models for a, b in pairs[1:]), pairs[0][0].counts * pairs[0][1].models),
-        sum((b.counts * a.models for a, b in pairs[1:]), pairs[0][1].counts * pairs[0][0].models),
-    )
 
 
 def is_main(name: Name) -> bool:
@@ -128,7 +124,7 @@ def against_references(
     """Compare each system of the table with direct transfer and with the uniform student.
 
     The p-values are adjusted together: "adjusted", and "mark" (1, -1, or 0 where it is not below
-    `LEVEL`). The upper bound is no competitor.
+    `LEVEL` or the common seeds are fewer than `SEEDS`). The upper bound is no competitor.
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -146,7 +142,8 @@ def against_references(
     made = [found for row in result.values() for found in row.values() if found is not None]
     for found, p_value in zip(made, holm([found["p_value"] for found in made]), strict=True):
         found["adjusted"] = p_value
-        found["mark"] = 0 if p_value >= LEVEL else 1 if found["difference"] > 0 else -1
+        told = p_value < LEVEL and found["seeds"] >= SEEDS
+        found["mark"] = 0 if not told else 1 if found["difference"] > 0 else -1
     return result
 
 
@@ -202,14 +199,16 @@ def questions(
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
     samples (int): Resamples of the bootstrap.
-    RETURNS (List[Dict[str, Any]]): "question" (1 or 2), "setting", "mode", "k", "a" and "b" (the
-        systems), and "comparison", see `compare`.
+    RETURNS (List[Dict[str, Any]]): "question" (1 or 2), "setting", "mode", "order" (of `ORDERS`,
+        empty for all sources and where there are no orders), "k", "a" and "b" (the systems), and
+        "comparison", see `compare`.
     """
     return [
         {
             "question": question,
             "setting": name.setting,
             "mode": name.mode,
+            "order": name.order,
             "k": name.k,
             "a": a.name.system if a else name.system,
             "b": other,
@@ -229,20 +228,33 @@ def _pairs(
             weighted = [row for row in mine if row.name.system == "weighted"]
             whole = next((row for row in weighted if row.name.order == "all"), None)
             k = whole.name.k if whole else 0
-            name = Name(setting, "weighted", "all", k, mode)
+            name = Name(setting, "weighted", "", k, mode)
             for system in (SINGLE_MEAN, SINGLE_CHOSEN) if weighted else ():
                 # Of the same mode only: a model of one target is another thing than one of several.
                 partner = Name(setting, system, "single", 1, mode)
                 yield 1, name, whole, system, next((r for r in rows if r.name == partner), None)
-            for k in sorted({x.name.k for x in mine if x.name.system in ("weighted", "pooled")}):
-                own = level_row(rows, setting, "weighted", mode, k)
-                direct = level_row(rows, setting, DIRECT, mode, k)
+            for k, kind in _levels(mine):
+                own, direct, hybrid, pooled = (
+                    level_row(rows, setting, system, mode, k, kind)
+                    for system in ("weighted", DIRECT, "hybrid", "pooled")
+                )
                 if not direct.runs:
-                    direct = level_row(rows, setting, DIRECT, ONE, k)
-                hybrid = level_row(rows, setting, "hybrid", mode, k)
-                pooled = level_row(rows, setting, "pooled", mode, k)
-                yield 2, own.name, own, DIRECT, direct
+                    direct = level_row(rows, setting, DIRECT, ONE, k, kind)
+                asked = [(own, DIRECT, direct), (hybrid, "weighted", own), (hybrid, DIRECT, direct)]
                 if pooled.runs:  # not in every plan, nor with every number of sources
-                    yield 2, pooled.name, pooled, DIRECT, direct
-                for other, partner in (("weighted", own), (DIRECT, direct)):
-                    yield 2, hybrid.name, hybrid, other, partner
+                    asked.append((pooled, DIRECT, direct))
+                for a, other, b in asked:
+                    yield 2, a.name._replace(order=kind), a, other, b
+
+
+def _levels(rows: Sequence[Row]) -> list[tuple[int, str]]:
+    """Each number of sources with students, and the kinds of orders in which they were added."""
+    found = [row for row in rows if row.name.system in ("weighted", "pooled")]
+    most = max((row.name.k for row in found), default=0)
+    kinds = [kind for kind in ORDERS if any(row.name.order.startswith(kind) for row in found)]
+    # All sources are the same in any order.
+    return [
+        (k, kind)
+        for k in sorted({row.name.k for row in found})
+        for kind in ([""] if k == most else kinds or [""])
+    ]

@@ -21,6 +21,7 @@ from ..safety import read_metadata
 from ..silver import read_silver
 from ..training.run import STAMP
 from .cells import FORMAT, Cell
+from .grid import ALL
 from .identity import STUDENTS, cell_key
 from .parts import (
     Place,
@@ -111,7 +112,8 @@ def _student(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     """A student of the teachers' silver annotations."""
     recipe, kind, how = STUDENTS[cell.system]
     llm = cell.system == "hybrid"
-    silver, weights, known = folder / "silver", {}, {}
+    weights, known = {}, {}
+    silver = place.silver if _is_shown(place, cell) else folder / "silver"
     start = time.process_time()
     for target in cell.targets:
         nlp = make_ensemble(place, cell, target, how=how, kind=kind, llm=llm)
@@ -133,6 +135,12 @@ def _student(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
     costs = _teachers_cost(place, cell, kind=kind, llm=llm, targets=cell.targets)
     costs["annotate_seconds"] += pooled
     return {**found, "weights": weights, "cost": costs | cost(folder / "student") | found["cost"]}
+
+
+def _is_shown(place: Place, cell: Cell) -> bool:
+    """Are its silver annotations kept for the report? They hold text of the corpora."""
+    what = (cell.setting, cell.system, cell.order, cell.targets, cell.seed)
+    return what == ("rich", "weighted", ALL, place.targets, place.plan.seeds[0])
 
 
 def _teachers_cost(

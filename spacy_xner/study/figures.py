@@ -10,23 +10,25 @@ from .results import BINS, Result
 from .rows import DERIVED, UPPER_BOUND, Row, complete, seeds_of
 from .statistics import mean_sd
 
-WORK = ("train_seconds", "teachers_seconds", "annotate_seconds")
+TEACHERS, WORK = "teachers_seconds", ("train_seconds", "annotate_seconds")
 """The parts of a cell's cost that it takes to get the model; scoring it is none."""
 
 
 def row_costs(row: Row, targets: Sequence[str]) -> list[float]:
     """Seconds to get the models of a row, one number a run that covers all targets.
 
+    Students of their own targets share their teachers, which are counted once.
+
     row (Row): Any; derived rows have no cost of their own.
     targets (Sequence[str]): Of the setting.
     """
     found = []
     for run in complete(row, targets):
-        parts = [
-            cell.cost[part] for cell in row.cells.get(run, ()) for part in WORK if part in cell.cost
-        ]
+        costs = [cell.cost for cell in row.cells.get(run, ())]
+        teachers = max((cost.get(TEACHERS, 0.0) for cost in costs), default=0.0)
+        parts = [cost[part] for cost in costs for part in WORK if part in cost]
         if parts:
-            found.append(sum(parts))
+            found.append(teachers + sum(parts))
     return found
 
 

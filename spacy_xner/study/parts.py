@@ -69,6 +69,11 @@ class Place:
         """The unlabelled text of a language."""
         return self.corpus / "unlabelled" / f"{language}.jsonl"
 
+    @property
+    def silver(self) -> Path:
+        """Silver annotations by target, of the cell whose sentences the report shows."""
+        return self.work / "silver"
+
     def test_file(self, language: str) -> Path:
         """The test set of a language."""
         return self.corpus / "test" / f"{language}-test.spacy"

@@ -64,6 +64,11 @@ class Result(NamedTuple):
     ranking: dict[str, dict[str, float]]
 
 
+def expected_file(results: Path) -> Path:
+    """Where the list of all cells of the plan lies, for `xner report --expected`."""
+    return results.with_name(f"{results.name}-cells.json")
+
+
 def read_cells(folder: Path) -> list[Result]:
     """Read all cells in a folder and its sub-folders.
 

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from statistics import fmean
 from typing import NamedTuple
+
+import numpy as np
 
 from ..evaluation.bootstrap import Counts
 from .results import RANKING, Result
@@ -42,14 +43,12 @@ class Name(NamedTuple):
 class Score(NamedTuple):
     """A system on one target, with one seed.
 
-    f1: In [0, 1].
-    counts: Shape (sentences, 3), summed over the models.
-    models: How many models that are; 1 but for the mean of several.
+    f1: In [0, 1]; the mean over models.
+    counts: Of each model: shape (models, sentences, 3). One model but for the mean of several.
     """
 
     f1: float
     counts: Counts
-    models: int = 1
 
 
 class Row(NamedTuple):
@@ -110,7 +109,7 @@ def build_rows(cells: Iterable[Result]) -> list[Row]:
             row.cells.setdefault(run, []).append(cell)
             for target in cell.targets:
                 f1 = cell.scores[target]["f1"] or 0.0
-                row.runs.setdefault(run, {})[target] = Score(f1, cell.counts[target])
+                row.runs.setdefault(run, {})[target] = Score(f1, cell.counts[target][np.newaxis])
         rows.append(row)
     return sorted(rows, key=lambda row: table_order(row.name))
 
@@ -174,9 +173,10 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
     """What students of a single source reach, if one must be picked.
 
     "single-mean" is the mean over the sources: what a blind pick gives on average. "single-best"
-    takes for each target the source of the highest mean F1 on its test set, which nobody can know:
-    an oracle. "single-chosen" takes the one that a ranking without labels puts first. Nothing is
-    said where it takes students that are not measured yet: some sources are not all of them.
+    takes for each target the source of the highest mean F1 on its test set, in the runs that all
+    sources have, which nobody can know: an oracle. "single-chosen" takes the one that a ranking
+    without labels puts first. Nothing is said where it takes students that are not measured yet:
+    some sources are not all of them.
 
     rows (Sequence[Row]): See `build_rows`.
     rankings (Mapping[str, Shares]): See `mean_rankings`.
@@ -192,10 +192,11 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
         targets = list(dict.fromkeys(t for r in singles for s in r.runs.values() for t in s))
         best, chosen = {}, {}
         for target in targets:
-            measured = {row.name.source: row for row in singles if _mean_f1(row, target) >= 0.0}
+            measured = {row.name.source: _of_target(row, target) for row in singles}
+            measured = {name: row for name, row in measured.items() if row.runs}
             weights = rankings.get(setting, {}).get(target, {})
             if set(weights) <= set(measured):
-                best[target] = max(measured.values(), key=partial(_mean_f1, target=target))
+                best[target] = _best(list(measured.values()), target)
             first = max(weights, key=lambda name: weights[name], default=None)
             if first in measured:
                 chosen[target] = measured[first]
@@ -207,17 +208,23 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
     return sorted(result, key=lambda row: table_order(row.name))
 
 
-def _mean_f1(row: Row, target: str) -> float:
-    values = [scores[target].f1 for scores in row.runs.values() if target in scores]
-    return fmean(values) if values else -1.0
+def _of_target(row: Row, target: str) -> Row:
+    """The runs of a row that have a target."""
+    return row._replace(runs={run: scores for run, scores in row.runs.items() if target in scores})
+
+
+def _best(rows: Sequence[Row], target: str) -> Row:
+    """The row that is best on a target in the runs that all rows have, with only these."""
+    common = [run for run in rows[0].runs if all(run in row.runs for row in rows)]
+    found = [row._replace(runs={run: row.runs[run] for run in common}) for row in rows]
+    return max(found, key=lambda row: sum(scores[target].f1 for scores in row.runs.values()))
 
 
 def _chosen_row(name: Name, choice: Mapping[str, Row]) -> Row:
     runs: dict[str, dict[str, Score]] = {}
     for target, row in choice.items():
         for run, scores in row.runs.items():
-            if target in scores:
-                runs.setdefault(run, {})[target] = scores[target]
+            runs.setdefault(run, {})[target] = scores[target]
     return Row(name, runs, {}, {target: row.name.source for target, row in choice.items()})
 
 
@@ -227,7 +234,7 @@ def _mean_row(name: Name, singles: Sequence[Row], targets: Sequence[str]) -> Row
         for target in targets:
             found = [r.runs[run][target] for r in singles if target in r.runs.get(run, {})]
             if len(found) == len(singles):
-                counts = sum((score.counts for score in found[1:]), found[0].counts)
+                counts = np.concatenate([score.counts for score in found])
                 mean = fmean(score.f1 for score in found)
-                runs.setdefault(run, {})[target] = Score(mean, counts, len(found))
+                runs.setdefault(run, {})[target] = Score(mean, counts)
     return Row(name, runs, {})

@@ -3,7 +3,6 @@
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import get_args
 
 from ..cli._util import write_json
@@ -15,6 +14,7 @@ from .compute import cell_folder, compute
 from .grid import cells, ranking_cell
 from .identity import STUDENTS, is_done
 from .parts import Place, make_llm, make_pooled, make_teacher
+from .results import expected_file
 from .tasks import Runner, Task
 
 
@@ -43,12 +43,13 @@ def run_study(
     end = time.monotonic() + 60 * minutes if minutes else float("inf")
     runner = Runner(place.work / "logs", jobs=jobs, gpu_id=place.gpu_id, end=end, tell=tell)
     with lock_folder(place.work), lock_folder(place.results):
+        place.silver.mkdir(exist_ok=True)
         rankings = [ranking_cell(x, place.sources, place.targets) for x in _settings(place)]
         todo = [cell for cell in rankings if not is_done(place, cell)]
         runner.run([cell_task(place, cell) for cell in todo])
         if any(not is_done(place, cell) for cell in rankings):
             return runner.failed
-        todo = [cell for cell in missing(place, rankings) if not systems or cell.system in systems]
+        todo = missing(place, rankings, systems)
         tell(f"{len(todo)} cells to compute")
         runner.run(tasks_of(place, todo))
         left = sum(not is_done(place, cell) for cell in todo)
@@ -62,10 +63,12 @@ def _settings(place: Place) -> list[str]:
     return ["rich", "family"] if family else ["rich"]
 
 
-def missing(place: Place, rankings: Sequence[Cell]) -> list[Cell]:
+def missing(place: Place, rankings: Sequence[Cell], systems: Sequence[str] = ()) -> list[Cell]:
     """The cells without a result, in their order; all cells are listed beside the results.
 
     rankings (Sequence[Cell]): With results, that of the rich sources first.
+    systems (Sequence[str]): Only these; none for all. Who leaves the hybrid out needs no language
+        model to check its results.
     RAISES (XnerError): X801, see `is_done`.
     """
     ranking = read_metadata(place.results / rankings[0].file)["ranking"]
@@ -73,17 +76,12 @@ def missing(place: Place, rankings: Sequence[Cell]) -> list[Cell]:
     identities = [x.describe(place.plan.name, place.plan.sizes) for x in (*rankings, *found)]
     write_json(expected_file(place.results), identities)
     todo = []
-    for cell in found:
+    for cell in (cell for cell in found if not systems or cell.system in systems):
         if is_done(place, cell):
             shutil.rmtree(cell_folder(place, cell), ignore_errors=True)  # a kill may have left it
         else:
             todo.append(cell)
     return todo
-
-
-def expected_file(results: Path) -> Path:
-    """Where the list of all cells of the plan lies, for `xner report --expected`."""
-    return results.with_name(f"{results.name}-cells.json")
 
 
 def tasks_of(place: Place, todo: Sequence[Cell]) -> list[Task]:

@@ -6,9 +6,9 @@ from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
-from ..evaluation.bootstrap import paired_bootstrap_macro
+from ..errors import Errors, XnerError
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -23,34 +23,65 @@ def mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
 
 
 def bootstrap_difference(
-    pairs: Sequence[tuple[ArrayLike, ArrayLike]], *, samples: int, seed: int = 0
+    pairs: Sequence[tuple[NDArray[Any], NDArray[Any]]], *, samples: int, seed: int = 0
 ) -> dict[str, Any]:
     """How far the macro F1 of A and B lie apart, with a two-sided test.
 
-    The test is the one-sided one of `evaluation.bootstrap` in the better direction, doubled. The
-    data count as one resample, so that no p-value is zero.
+    Both the runs and the sentences of each test set are resampled: an interval from sentences alone
+    holds for these very models, not for the method. A run is resampled for all test sets and for
+    both systems at once. With one run only sentences are. The data count as one resample, so that
+    no p-value is zero.
 
     pairs (Sequence[Tuple[ArrayLike, ArrayLike]]): For each test set the counts of A and of B, shape
-        (sentences, 3); sums over several seeds are counts too.
+        (runs, models, sentences, 3), see `evaluation.bootstrap.Counts`. F1 is the mean over the
+        models of a run, of which A and B may have different numbers, and over runs.
     samples (int): Resamples.
     seed (int): Equal seeds give equal results.
-    RETURNS (Dict[str, Any]): "difference" (A - B), "interval" of 95 %, "p_value" (two-sided).
+    RETURNS (Dict[str, Any]): "difference" (A - B), "by_run" (in each run), "interval" of 95 %,
+        "p_value" (two-sided).
     RAISES (XnerError): X504 if the test sets differ.
-    Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 4.2, on counting the
-    data.
+    Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 3.8 on resampling at
+    two levels, 4.2 on counting the data; Koehn 2004 on sentences.
     """
-    found = paired_bootstrap_macro(pairs, samples=samples, seed=seed)
-    share = found["p_value"]
-    if share > 0.5:
-        # B seems better. Its share is not 1 - p: resamples without a difference count for neither.
-        swapped = [(b, a) for a, b in pairs]
-        share = paired_bootstrap_macro(swapped, samples=samples, seed=seed)["p_value"]
-    p_value = min(1.0, 2 * (1 + samples * share) / (1 + samples))
+    rng = np.random.default_rng(seed)
+    runs = _resampled(len(pairs[0][0]), samples, rng)
+    by_run = np.mean([_differences(a, b, samples, rng) for a, b in pairs], axis=0)
+    found, *others = (by_run * runs).sum(axis=1) / runs.sum(axis=1)
+    resampled = np.array(others)
+    share = min((resampled <= 0).mean(), (resampled >= 0).mean())
     return {
-        "difference": found["difference"],
-        "interval": found["interval"],
-        "p_value": p_value,
+        "difference": float(found),
+        "by_run": by_run[0].tolist(),
+        "interval": np.percentile(resampled, [2.5, 97.5]).tolist(),
+        "p_value": min(1.0, 2 * (1 + samples * float(share)) / (1 + samples)),
     }
+
+
+def _resampled(size: int, samples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each of some things is drawn: shape (1 + samples, size), first the data itself."""
+    drawn = rng.multinomial(size, np.full(size, 1 / size), size=samples)
+    return np.concatenate([np.ones((1, size), dtype=np.int64), drawn])
+
+
+def _differences(
+    a: NDArray[Any], b: NDArray[Any], samples: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """F1 of A - B on a test set, and on resamples of its sentences: (1 + samples, runs)."""
+    gold = a[:1, :1, :, 2]
+    if (
+        not a.shape[2]
+        or a.shape[2:] != b.shape[2:]
+        or not all((x[..., 2] == gold).all() for x in (a, b))
+    ):
+        raise XnerError(Errors.X504.format(found_a=a.shape[2:], found_b=b.shape[2:]))
+    drawn = _resampled(a.shape[2], samples, rng).astype(np.float64)
+    one, other = (_f1(np.einsum("sn,rmnc->srmc", drawn, x, optimize=True)) for x in (a, b))
+    return np.asarray(one.mean(axis=2) - other.mean(axis=2))
+
+
+def _f1(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    right, found, gold = np.moveaxis(totals, -1, 0)
+    return np.asarray(2 * right / np.maximum(found + gold, 1))
 
 
 def sign_test(wins: int, losses: int) -> float:

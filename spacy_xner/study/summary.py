@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from .comparisons import against_references, is_main, questions
+from .comparisons import SEEDS, against_references, is_main, questions
 from .figures import curves, mean_weights, reliability, row_costs, run_averages, slices
 from .results import RANKING, Result, canonical
 from .rows import (
@@ -22,8 +22,6 @@ from .statistics import mean_sd, verdict
 
 FORMAT = 1
 SAMPLES = 5000
-# Fewer seeds than this, and nothing is called better or worse (docs/methods.md).
-SEEDS = 3
 
 
 def summarise(
@@ -66,7 +64,8 @@ def _section(
 
     RETURNS (Dict[str, Any]): "settings": targets and sources by name; "rows"; "questions", see
         `comparisons.questions`, each with a "verdict" and whether it is "preliminary"; "curves";
-        "rankings" by setting; "missing": identities; "cells": how many there are.
+        "rankings" by setting; "expected": how many cells there should be, 0 if nobody said;
+        "missing": identities; "cells": how many there are.
     """
     targets = setting_targets(cells, expected)
     rankings = mean_rankings(cells)
@@ -96,6 +95,7 @@ def _section(
         "questions": answers,
         "curves": curves(rows, targets),
         "rankings": rankings,
+        "expected": len(expected),
         "missing": [dict(x) for x in expected if canonical(x) not in present],
         "cells": len(cells),
     }

@@ -81,7 +81,7 @@ def payload(
         "counts": columns,
         "calibration": bins,
         "slices": {
-            "class": {"PER": [5, 8, 9], "LOC": [4, 6, 9], "ORG": [0, 0, 0]},
+            "class": {"LOC": [round(6 * quality), 6, 9], "PER": [5, 8, 9], "ORG": [0, 0, 0]},
             "seen": {"seen": [5, 8, 9], "unseen": [4, 6, 9]},
             "length": {"1": [5, 8, 9], "2": [4, 6, 9]},
         },

@@ -190,6 +190,22 @@ def test_systems_can_be_chosen(page):
     assert len(every(page, "#slices-0 tbody tr")) < before
 
 
+def test_slices_tell_what_a_student_gains_on_direct_transfer(page):
+    table = one(page, "#slices-0 table")
+    heads = [head.text for head in table.find_elements(By.CSS_SELECTOR, "thead th")]
+    rows = [
+        [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")]
+        for row in table.find_elements(By.CSS_SELECTOR, "tbody tr")
+    ]
+    gains = [place for place, text in enumerate(heads) if text == "F1 − direct"]
+    (direct,) = [row for row in rows if "all sources" in row[0]]
+    (student,) = [row for row in rows if row[0].startswith("Student, weighted")]
+    assert [direct[place] for place in gains] == [""] * len(gains)
+    expected = float(student[gains[0] - 1]) - float(direct[gains[0] - 1])
+    assert expected > 5
+    assert float(student[gains[0]]) == pytest.approx(expected, abs=0.11)
+
+
 def test_tab_reaches_the_silver_browser_and_arrows_move_in_it(page):
     page.execute_script("document.querySelector('#silver select').focus()")
 
@@ -272,6 +288,16 @@ def test_a_phone_scrolls_tables_and_not_the_page(page):
 def test_missing_cells_are_listed(page):
     page.execute_script("document.querySelector('#missing-0 details').open = true")
     assert "rich uniform all en+es+fr+pt → amh+hau+swa seed 9" in one(page, "#missing-0").text
+
+
+def test_a_page_of_one_seed_says_so(page, tmp_path):
+    cells = [payload("weighted"), payload("uniform", quality=0.3)]
+    found = summarise(read_cells(write(tmp_path / "cells", *cells)), samples=50)
+    (tmp_path / "one.html").write_text(render(found), "utf8")
+    page.get((tmp_path / "one.html").as_uri())
+    table = one(page, ".results").text
+    assert "(1 seed)" in table and "▲" not in table and "▼" not in table
+    assert "No list of the expected cells was given." in one(page, "#missing-0").text
 
 
 def test_a_hostile_page_runs_nothing(page, tmp_path):

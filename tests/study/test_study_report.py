@@ -25,7 +25,7 @@ from spacy_xner.errors import XnerError
 from spacy_xner.shards import write_docs
 from spacy_xner.study.plots import plot_curves
 from spacy_xner.study.report import embed, headlines, render, sentence
-from spacy_xner.study.results import read_cells
+from spacy_xner.study.results import expected_file, read_cells
 from spacy_xner.study.silver_sample import LONGEST, describe_sentence, sample_silver
 from spacy_xner.study.summary import summarise
 
@@ -284,6 +284,31 @@ def test_the_command_tells_what_is_missing(tmp_path):
     data = data_of((tmp_path / "a.html").read_text("utf8"))
     assert data["silver"] is None
     assert [x["system"] for x in data["summary"]["sections"][0]["missing"]] == ["uniform"]
+
+
+def test_a_study_that_has_no_silver_yet_has_a_page_all_the_same(tmp_path):
+    cells, silver = write(tmp_path / "cells", payload("weighted")), tmp_path / "silver"
+    silver.mkdir()
+    arguments = ("report", cells, "-o", tmp_path / "a.html", "--samples", 5, "--silver")
+    code, output = call(*arguments, silver)
+    assert code == 0 and "No silver annotations" in output
+    data = data_of((tmp_path / "a.html").read_text("utf8"))
+    assert data["silver"] is None
+    assert data["summary"]["sections"][0]["expected"] == 0
+    code, output = call(*arguments, tmp_path / "nowhere")
+    assert code == 1 and "X601" in output
+
+
+def test_the_list_beside_the_results_is_read_unless_another_is_named(tmp_path):
+    cells = write(tmp_path / "cells", payload("weighted"))
+    expected_file(cells).write_text(json.dumps([payload("uniform")["cell"]]))
+    other = tmp_path / "other.json"
+    other.write_text("[]")
+    for more, missing in ((), 1), (("--expected", other), 0):
+        page = tmp_path / "a.html"
+        assert call("report", cells, "-o", page, "--samples", 5, *more)[0] == 0
+        (section,) = data_of(page.read_text("utf8"))["summary"]["sections"]
+        assert len(section["missing"]) == missing
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[1]", "[{}]", '[{"study": NaN}]'])

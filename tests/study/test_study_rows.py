@@ -45,9 +45,9 @@ def single(source, quality, **more):
     return payload("weighted", sources=(source,), order="single", quality=quality, **more)
 
 
-def made_row(*scores, models=1):
-    """A row of one seed, from F1 and counts by target."""
-    run = {t: Score(f1, table, models) for t, (f1, table) in zip(TARGETS, scores, strict=False)}
+def made_row(*scores):
+    """A row of one seed, from F1 and counts of each model by target."""
+    run = {t: Score(f1, np.array(tables)) for t, (f1, tables) in zip(TARGETS, scores, strict=False)}
     return Row(Name("rich", "weighted", "all", 4, "one"), {"0": run}, {})
 
 
@@ -86,7 +86,7 @@ def test_single_sources_mean_best_and_chosen(tmp_path):
     mean, best = row_of(rows, "single-mean"), row_of(rows, "single-best")
     f1 = [cell["scores"]["amh"]["f1"] for cell in cells]
     assert mean.runs["0"]["amh"].f1 == pytest.approx(np.mean(f1))
-    assert mean.runs["0"]["amh"].models == 3
+    assert len(mean.runs["0"]["amh"].counts) == 3
     assert best.choices == dict.fromkeys(TARGETS, "pt")
     # The ranking puts es first, and no label told it.
     chosen = row_of(rows, "single-chosen")
@@ -105,6 +105,16 @@ def test_a_seed_in_which_a_source_is_missing_has_no_mean(tmp_path):
     cells = [single("en", 0.4), single("es", 0.5), single("en", 0.4, seed=1)]
     rows = rows_of(tmp_path, *cells, payload("ranking", sources=("en", "es")))
     assert list(row_of(rows, "single-mean").runs) == ["0"]
+
+
+def test_the_oracle_compares_sources_on_the_seeds_that_all_have(tmp_path):
+    """es is better on the common seed; that it has worse ones as well is no disadvantage."""
+    cells = [single("en", 0.3), single("es", 0.9), *(single("es", 0.1, seed=s) for s in (1, 2))]
+    rows = rows_of(tmp_path, *cells, payload("ranking", sources=("en", "es")))
+    best = row_of(rows, "single-best")
+    assert best.choices == dict.fromkeys(TARGETS, "es")
+    assert list(best.runs) == ["0"]
+    assert set(row_of(rows, "single-chosen").runs) == {"0", "1", "2"}
 
 
 def test_without_a_ranking_nothing_is_chosen(tmp_path):
@@ -131,10 +141,10 @@ def test_only_common_seeds_are_compared(tmp_path):
 
 
 def test_a_mean_over_models_is_compared_on_equal_gold():
-    """Its counts are those of all models: a model against itself three times is a tie."""
+    """A model against itself three times is a tie."""
     table = counts(0.5)
-    one = made_row((0.5, table))
-    three = made_row((0.5, 3 * table), models=3)
+    one = made_row((0.5, [table]))
+    three = made_row((0.5, [table, table, table]))
     found = compare(one, three, TARGETS[:1], samples=20)
     assert found["difference"] == pytest.approx(0.0)
     assert found["interval"] == pytest.approx([0.0, 0.0])
@@ -163,9 +173,25 @@ def test_marks_are_corrected_and_the_upper_bound_is_none_of_them(tmp_path):
     assert found[weighted]["direct"]["difference"] > 0.1
     english = row_of(rows, "direct", source="en").name
     assert "direct" not in found[english]
+    assert found[weighted]["direct"]["mark"] == int(found[weighted]["direct"]["adjusted"] < 0.05)
     # In "family" English taught nobody: that of the other setting is taken.
     family = next(name for name in found if name.setting == "family")
     assert found[family]["direct"] is not None
+
+
+@pytest.mark.parametrize(("seeds", "mark"), [((0, 1), 0), ((0, 1, 2), 1)])
+def test_fewer_than_three_common_seeds_have_no_mark(tmp_path, seeds, mark):
+    more = {"sentences": 200}
+    direct = [
+        payload("direct", order="single", sources=("en",), quality=0.2, seed=seed, **more)
+        for seed in (0, 1, 2)
+    ]
+    students = [payload("weighted", quality=0.9, seed=seed, **more) for seed in seeds]
+    rows = rows_of(tmp_path, *direct, *students)
+    found = against_references(rows, RICH, samples=400)
+    (against,) = [found[row.name]["direct"] for row in rows if row.name.system == "weighted"]
+    assert against["adjusted"] < 0.05
+    assert against["mark"] == mark
 
 
 def test_a_level_has_all_orders_and_the_single_sources_they_begin_with(tmp_path):
@@ -193,15 +219,17 @@ def test_the_two_questions(tmp_path):
     own = [x for x in found if (x["question"], x["setting"], x["mode"]) == (1, "rich", "each")]
     assert [x["comparison"] for x in own] == [None, None]
     second = [x for x in found if (x["question"], x["setting"], x["mode"]) == (2, "rich", "one")]
-    assert [(x["k"], x["a"], x["b"]) for x in second if x["comparison"]] == [
-        (1, "weighted", "direct"),
-        (2, "weighted", "direct"),
-        (3, "weighted", "direct"),
-        (4, "weighted", "direct"),
-        (4, "pooled", "direct"),
-        (4, "hybrid", "weighted"),
-        (4, "hybrid", "direct"),
+    told = [(x["k"], x["order"], x["a"], x["b"]) for x in second if x["comparison"]]
+    assert told == [
+        *((k, kind, "weighted", "direct") for k in (1, 2, 3) for kind in ("ranked", "random")),
+        (4, "", "weighted", "direct"),
+        (4, "", "hybrid", "weighted"),
+        (4, "", "hybrid", "direct"),
+        (4, "", "pooled", "direct"),
     ]
+    # Of single sources those count that an order begins with.
+    runs = {x["order"]: x["comparison"]["runs"] for x in second if x["k"] == 1 and x["comparison"]}
+    assert runs == {"ranked": 1, "random": 1}
 
 
 def test_a_student_of_the_direct_model_is_compared_without_an_ensemble(tmp_path):

@@ -14,13 +14,14 @@ from tiny_checkpoint import LETTERS, WIDTH, save_tiny_checkpoint, sentences
 from tiny_language_model import save_tiny_language_model
 
 from spacy_xner.errors import XnerError
-from spacy_xner.shards import write_docs
+from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.study.cells import Cell
-from spacy_xner.study.compute import compute
+from spacy_xner.study.compute import compute, mean_weights
 from spacy_xner.study.identity import is_done, recipes_of
 from spacy_xner.study.parts import Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
-from spacy_xner.study.run import expected_file, run_study, tasks_of
+from spacy_xner.study.results import expected_file
+from spacy_xner.study.run import run_study, tasks_of
 
 pytest.importorskip("peft")
 ROOT = Path(__file__).parents[2]
@@ -178,6 +179,14 @@ def test_the_language_model_is_heard_as_one_of_the_teachers(place, said):
 
 def test_models_of_cells_are_not_kept(place, said):
     assert not list((place.work / "cells").glob("*"))
+
+
+def test_silver_annotations_of_one_cell_are_kept_for_the_report(place, said):
+    weights = results(place)["rich/weighted-all-2-all-seed0"]["weights"]
+    assert sorted(path.name for path in place.silver.iterdir()) == sorted(TARGETS)
+    for target in TARGETS:
+        docs = list(read_docs(place.silver / target / "part.spacy", Vocab()))
+        assert mean_weights(docs) == pytest.approx(weights[target])
     assert (place.work / "teacher").is_dir()
 
 
@@ -270,6 +279,16 @@ def test_without_its_teachers_no_cell_is_computed(place, said, here, tmp_path):
         "rich-uniform-all-2-all-seed0",
     }
     assert not list(other.results.rglob("uniform-*.json"))
+
+
+def test_who_leaves_the_hybrid_out_needs_no_language_model(place, said, here):
+    without = replace(place, llm="nowhere")
+    with pytest.raises(XnerError, match="X801"):
+        run_study(without)
+    told = []
+    assert run_study(without, systems=["weighted"], tell=told.append) == {}
+    assert told[0] == "0 cells to compute"
+    assert len(json.loads(expected_file(place.results).read_text())) == len(results(place))
 
 
 def test_an_unknown_system_is_refused(place):

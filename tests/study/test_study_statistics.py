@@ -1,11 +1,13 @@
 from math import comb
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_cells import counts
 
 from spacy_xner.errors import XnerError
+from spacy_xner.evaluation.bootstrap import f1_from_counts, paired_bootstrap
 from spacy_xner.study.statistics import bootstrap_difference, holm, mean_sd, sign_test, verdict
 
 PROBABILITIES = st.lists(st.floats(0, 1), max_size=12)
@@ -63,7 +65,7 @@ def test_holm_does_not_depend_on_the_order(p_values, random):
 
 
 def test_a_clear_difference_has_a_small_p_value_in_both_directions():
-    good, bad = counts(0.8, 100), counts(0.4, 100, seed=1)
+    good, bad = one_run(counts(0.8, 100)), one_run(counts(0.4, 100, seed=1))
     forth = bootstrap_difference([(good, bad)], samples=200)
     back = bootstrap_difference([(bad, good)], samples=200)
     assert forth["difference"] == pytest.approx(-back["difference"])
@@ -73,7 +75,7 @@ def test_a_clear_difference_has_a_small_p_value_in_both_directions():
 
 
 def test_a_system_is_not_told_apart_from_itself():
-    same = counts(0.5)
+    same = one_run(counts(0.5))
     found = bootstrap_difference([(same, same)], samples=50)
     assert (found["difference"], found["p_value"]) == (0.0, 1.0)
     assert verdict(found) == "open"
@@ -81,7 +83,51 @@ def test_a_system_is_not_told_apart_from_itself():
 
 def test_other_gold_is_refused():
     with pytest.raises(XnerError, match="X504"):
-        bootstrap_difference([(counts(0.5, 30), counts(0.5, 31))], samples=5)
+        bootstrap_difference([(one_run(counts(0.5, 30)), one_run(counts(0.5, 31)))], samples=5)
+    other = one_run(counts(0.5))
+    other[..., 2] += 1
+    with pytest.raises(XnerError, match="X504"):
+        bootstrap_difference([(one_run(counts(0.5)), other)], samples=5)
+
+
+def test_one_run_is_a_bootstrap_over_sentences():
+    """The same interval as that of single comparisons, but for chance."""
+    a, b = counts(0.7, 300), counts(0.6, 300, seed=1)
+    found = bootstrap_difference([(one_run(a), one_run(b))], samples=4000)
+    expected = paired_bootstrap(a, b, samples=4000)
+    assert found["difference"] == pytest.approx(expected["difference"])
+    assert found["by_run"] == pytest.approx([expected["difference"]])
+    assert found["interval"] == pytest.approx(expected["interval"], abs=0.005)
+
+
+def test_runs_that_disagree_widen_the_interval():
+    """Three models that are equally good on average, and differ by chance of their training."""
+    base = np.stack([one_run(counts(0.5, 400))[0]] * 3)
+    calm, wild = base.copy(), base.copy()
+    calm[..., :2] = base[..., :2] + (base[..., 2:] > base[..., :1])  # some more are found
+    for run, found in enumerate((0, 0, 3)):
+        wild[run, ..., :2] += np.minimum(found * (base[run, ..., 2:] - base[run, ..., :1]), 1)
+    steady = bootstrap_difference([(calm, base)], samples=500)
+    shaky = bootstrap_difference([(wild, base)], samples=500)
+    assert min(steady["by_run"]) == max(steady["by_run"]) > 0
+    assert steady["interval"][0] > 0
+    assert shaky["by_run"][:2] == [0.0, 0.0] and shaky["by_run"][2] > 0
+    assert shaky["interval"][0] == 0.0  # in some resamples the third run is not drawn
+    assert shaky["difference"] == pytest.approx(np.mean(shaky["by_run"]))
+
+
+def test_several_models_of_a_run_count_by_their_mean_f1():
+    """Not by the F1 of their summed counts, where one that finds little weighs less."""
+    good, poor, other = counts(0.9, 200), counts(0.1, 200), counts(0.5, 200)
+    two = np.stack([good, poor])[np.newaxis]
+    found = bootstrap_difference([(two, one_run(other))], samples=5)
+    mean = (f1_from_counts(good) + f1_from_counts(poor)) / 2
+    assert found["difference"] == pytest.approx(mean - f1_from_counts(other))
+
+
+def one_run(table):
+    """Counts of the only model of the only run."""
+    return np.array(table)[np.newaxis, np.newaxis]
 
 
 def test_nothing_to_compare():

@@ -55,6 +55,12 @@ def test_a_row_without_all_targets_has_no_average(tmp_path):
     assert row["targets"]["hau"]["mean"] is None
 
 
+def test_students_of_their_own_targets_share_their_teachers(tmp_path):
+    own = [payload("weighted", targets=(target,)) for target in TARGETS]
+    (row,) = rows_by(summary_of(tmp_path, *own)["sections"][0], system="weighted")
+    assert row["cost"] == pytest.approx(len(TARGETS) * 60 * 4 + 30)
+
+
 def test_other_sizes_are_never_mixed(tmp_path):
     large = {**SIZES, "source": 99}
     sections = summary_of(tmp_path, payload("weighted"), payload("weighted", sizes=large))[
@@ -70,6 +76,7 @@ def test_missing_cells_are_listed_and_widen_the_targets(tmp_path):
     expected = [{**there["cell"], "sources": tuple(there["cell"]["sources"])}, absent, elsewhere]
     sections = summary_of(tmp_path, there, expected=expected)["sections"]
     assert [section["missing"] for section in sections] == [[absent], [elsewhere]]
+    assert [section["expected"] for section in sections] == [2, 1]
     assert sections[0]["rows"][0]["f1"]["mean"] is None
     assert sections[1]["rows"] == []
 

@@ -60,9 +60,18 @@ function reliabilityPart(section) {
 
 const KINDS = {
   class: "By class",
-  seen: "By text: was it in the silver annotations?",
+  seen: "By text: was it in the silver annotations that the student learnt from?",
   length: "By length, in tokens",
 };
+
+// What a row gains on direct transfer from all sources of the same setting.
+function gain(section, row, kind, name) {
+  const direct = section.rows.find((other) =>
+    other.system === "direct" && other.order === "all" && other.setting === row.setting);
+  const found = [row, direct].map((it) => (((it || {}).slices || {})[kind] || {})[name]);
+  const known = found.every((it) => it && isNumber(it.f1)) && row !== direct;
+  return known ? signed(found[0].f1 - found[1].f1) : "";
+}
 
 function slicesPart(section) {
   const has = (row) => Object.keys(row.slices).length;
@@ -72,9 +81,10 @@ function slicesPart(section) {
       const names = [...new Set(rows.flatMap((row) => Object.keys(row.slices[kind] || {})))].sort();
       const body = rows.map((row) => [longName(row), ...names.flatMap((name) => {
         const found = (row.slices[kind] || {})[name];
-        return found ? ["precision", "recall", "f1"].map((key) => points(found[key])) : ["", "", ""];
+        const scores = ["precision", "recall", "f1"].map((key) => (found ? points(found[key]) : ""));
+        return [...scores, gain(section, row, kind, name)];
       })]);
-      const heads = names.flatMap((name) => [name + ", precision", "recall", "F1"]);
+      const heads = names.flatMap((name) => [name + ", precision", "recall", "F1", "F1 − direct"]);
       return el("div", {}, el("h4", {}, KINDS[kind] || kind),
         scroller(KINDS[kind] || kind, plainTable(["System", ...heads], body, { class: "sticky" })));
     }));
@@ -82,6 +92,7 @@ function slicesPart(section) {
 }
 
 function missingPart(section) {
+  if (!section.expected) return [el("p", {}, "No list of the expected cells was given.")];
   if (!section.missing.length) return [el("p", {}, "Of the cells that were expected, none is missing.")];
   const items = section.missing.map((cell) => el("li", {},
     [cell.setting, cell.system, cell.order, (cell.sources || []).join("+"), "→",

@@ -25,8 +25,9 @@ function settingsText(section) {
 
 const RESULTS_NOTE =
   "F1 in per cent over exact spans of PER, LOC and ORG: mean and standard deviation over seeds. ▲ and ▼: better and " +
-  "worse with p < 0.05 after Holm's correction (1979) over all comparisons of this table; the test is a paired " +
-  "bootstrap over test sentences, with counts summed over the common seeds. Below each difference is its 95 % " +
+  "worse with p < 0.05 after Holm's correction (1979) over all comparisons of this table, and three seeds or more that " +
+  "both have (else the number of seeds is told in brackets); the test is a paired " +
+  "bootstrap over the common runs and over test sentences. Below each difference is its 95 % " +
   "interval, without correction. * An oracle chose by the test labels. The upper bound knows labels of the target " +
   "and is no competitor. Where there is no reference of the same kind of model, that of the other kind is " +
   "taken. ECE: expected calibration error. Minutes of processor time: training, teachers and annotation.";

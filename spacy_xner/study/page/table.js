@@ -9,8 +9,9 @@ function comparisonCell(found, own) {
     "p = " + pValue(found.p_value) + ", adjusted " + pValue(found.adjusted) +
     "; " + found.sign.wins + " languages up, " + found.sign.losses + " down" +
     "; common seeds: " + found.seeds;
+  const few = found.seeds < 3 ? " (" + found.seeds + (found.seeds === 1 ? " seed)" : " seeds)") : "";
   return el("td", { title },
-    el("span", { class: kind }, signed(found.difference) + mark),
+    el("span", { class: kind }, signed(found.difference) + mark + few),
     el("span", { class: "range" }, signed(found.interval[0]) + " to " + signed(found.interval[1])));
 }
 
@@ -149,15 +150,16 @@ function questionsTable(section) {
     const kind = { better: "up", worse: "down" }[answer.verdict] || "";
     return [
       systemName(answer.a), systemName(answer.b), answer.setting, modeName(answer.mode),
-      String(answer.k), found ? signed(found.difference) : "",
+      String(answer.k), answer.order, found ? signed(found.difference) : "",
       found ? signed(found.interval[0]) + " to " + signed(found.interval[1]) : "",
       found ? found.sign.wins + "–" + found.sign.losses + "–" + found.sign.ties : "",
+      found ? signed(Math.min(...found.by_run)) + " to " + signed(Math.max(...found.by_run)) : "",
       found ? String(found.seeds) : "",
       el("td", {}, el("span", { class: kind }, words[answer.verdict]),
         answer.preliminary ? " (preliminary)" : null),
     ];
   });
-  const heads = ["System", "against", "Setting", "Model", "Sources", "Difference",
-    "95 % interval", "Up–down–equal", "Seeds", "Verdict"];
+  const heads = ["System", "against", "Setting", "Model", "Sources", "Order", "Difference",
+    "95 % interval", "Up–down–equal", "Of single runs", "Seeds", "Verdict"];
   return scroller("All comparisons of the two questions", plainTable(heads, rows, { class: "sticky" }));
 }

@@ -10,8 +10,8 @@ from .results import BINS, Result
 from .rows import DERIVED, UPPER_BOUND, Row, complete, seeds_of
 from .statistics import mean_sd
 
+# The parts of a cell's cost that it takes to get the model; scoring it is none.
 TEACHERS, WORK = "teachers_seconds", ("train_seconds", "annotate_seconds")
-"""The parts of a cell's cost that it takes to get the model; scoring it is none."""
 
 
 def row_costs(row: Row, targets: Sequence[str]) -> list[float]:

@@ -1,6 +1,7 @@
 """A study on a tiny encoder: every kind of cell, stopped, gone on with, and refused."""
 
 import importlib.util
+import inspect
 import json
 import shutil
 from dataclasses import replace
@@ -13,15 +14,18 @@ from spacy.vocab import Vocab
 from tiny_checkpoint import LETTERS, WIDTH, save_tiny_checkpoint, sentences
 from tiny_language_model import save_tiny_language_model
 
+from spacy_xner.cli.similarity import rank
+from spacy_xner.ensemble.guest_weights import make_guest_weights
 from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs, write_docs
-from spacy_xner.study.cells import Cell
+from spacy_xner.study.cells import FORMAT, Cell
 from spacy_xner.study.compute import compute, mean_weights
 from spacy_xner.study.identity import is_done, recipes_of
-from spacy_xner.study.parts import Place, sample
+from spacy_xner.study.parts import POOLS, Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
 from spacy_xner.study.results import expected_file
 from spacy_xner.study.run import run_study, tasks_of
+from spacy_xner.training.run import MIN_STEPS
 
 pytest.importorskip("peft")
 ROOT = Path(__file__).parents[2]
@@ -337,6 +341,23 @@ def test_a_result_of_other_inputs_is_refused(place, said, here, changed, tmp_pat
         file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(XnerError, match="X801"):
         is_done(other, cell)
+
+
+def test_what_no_key_holds_is_as_it_was_for_the_cells_of_this_format():
+    """Constants of the code decide cells too. Who changes one makes other cells: raise FORMAT."""
+    ranking = {
+        name: option.default
+        for name, option in inspect.signature(rank).parameters.items()
+        if name in ("layers", "pool", "target_tokens", "neighbours")
+    }
+    guests = inspect.signature(make_guest_weights).parameters["share"].default
+    assert (FORMAT, MIN_STEPS, POOLS, guests, ranking) == (
+        1,
+        150,
+        {"uniform": "linear", "weighted": "log-linear"},
+        None,
+        {"layers": 8, "pool": 5000, "target_tokens": 2000, "neighbours": 10},
+    )
 
 
 def test_inputs_that_change_meanwhile_spoil_a_cell(place, said, here, tmp_path, monkeypatch):

@@ -11,8 +11,6 @@ from .rows import (
     EACH,
     ENGLISH,
     ONE,
-    SINGLE_CHOSEN,
-    SINGLE_MEAN,
     UPPER_BOUND,
     Name,
     Row,
@@ -192,9 +190,10 @@ def questions(
 ) -> list[dict[str, Any]]:
     """The answers to the two questions of the study.
 
-    1: is a student of all sources better than one of a single source? 2: is it better than direct
-    transfer from the same sources, is a student of that model, and does a language model among the
-    teachers help, against a student without it and against direct transfer?
+    1: is a student of all sources better than one of a single source, which is the mean of all,
+    chosen without labels, or chosen by an oracle? 2: is it better than direct transfer from the
+    same sources, is a student of that model, and does a language model among the teachers help,
+    against a student without it and against direct transfer?
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -229,7 +228,7 @@ def _pairs(
             whole = next((row for row in weighted if row.name.order == "all"), None)
             k = whole.name.k if whole else 0
             name = Name(setting, "weighted", "", k, mode)
-            for system in (SINGLE_MEAN, SINGLE_CHOSEN) if weighted else ():
+            for system in DERIVED if weighted else ():
                 # Of the same mode only: a model of one target is another thing than one of several.
                 partner = Name(setting, system, "single", 1, mode)
                 yield 1, name, whole, system, next((r for r in rows if r.name == partner), None)

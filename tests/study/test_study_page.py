@@ -290,6 +290,14 @@ def test_missing_cells_are_listed(page):
     assert "rich uniform all en+es+fr+pt → amh+hau+swa seed 9" in one(page, "#missing-0").text
 
 
+def test_a_target_without_any_entity_says_so(page, tmp_path):
+    found = summarise(read_cells(write(tmp_path / "cells", payload("weighted"))), samples=5)
+    (tmp_path / "none.html").write_text(render(found, silver={"swa": []}), "utf8")
+    page.get((tmp_path / "none.html").as_uri())
+    assert one(page, "#silver .sentences").text == "Nobody sees an entity in this text."
+    assert errors(page) == []
+
+
 def test_a_page_of_one_seed_says_so(page, tmp_path):
     cells = [payload("weighted"), payload("uniform", quality=0.3)]
     found = summarise(read_cells(write(tmp_path / "cells", *cells)), samples=50)

@@ -114,7 +114,8 @@ function silverPart(silver) {
   });
   const show = (i) => {
     const tell = (content) => panel.replaceChildren(...content);
-    list.replaceChildren(...silver[targets[i]].map((sentence) => sentenceItem(sentence, tell)));
+    const items = silver[targets[i]].map((sentence) => sentenceItem(sentence, tell));
+    list.replaceChildren(...(items.length ? items : [el("li", {}, "Nobody sees an entity in this text.")]));
     list.scrollTop = 0;
     panel.replaceChildren(hint);
     const first = list.querySelector(".span");

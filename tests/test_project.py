@@ -114,6 +114,7 @@ def test_the_small_study_ends_with_a_report(project):
     students = {"pooled", "uniform", "weighted", "ner", "mtmt"}
     assert systems == {"ranking", "direct", "ensemble", *students}
     page = (project / "metrics/study-small.html").read_text("utf8")
+    assert "weighted" in page
     data = json.loads(re.search(r"<script[^>]*json[^>]*>(.*?)</script>", page, re.S)[1])
     # Models of a few updates need not see an entity, but their sentences are asked for.
     assert list(data["silver"]) == ["sw"]

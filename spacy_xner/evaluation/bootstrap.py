@@ -38,6 +38,16 @@ def f1_from_counts(counts: ArrayLike) -> float:
     return float(2 * true_positives / (predicted + gold)) if predicted + gold else 0.0
 
 
+def f1_of_totals(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Micro F1 from counts that are summed already, 0 where there is nothing to count.
+
+    totals (NDArray[np.float64]): Shape (..., 3), the last axis as in `Counts`.
+    RETURNS (NDArray[np.float64]): Shape (...).
+    """
+    true_positives, predicted, gold = np.moveaxis(totals, -1, 0)
+    return np.asarray(2 * true_positives / np.maximum(predicted + gold, 1))
+
+
 def paired_bootstrap(
     counts_a: ArrayLike, counts_b: ArrayLike, *, samples: int = 1000, seed: int = 0
 ) -> dict[str, Any]:
@@ -99,5 +109,4 @@ def _resampled_f1(
     # One resample at a time: all at once would need samples x sentences integers of memory.
     for _ in range(samples):
         totals.append(both[rng.integers(len(both), size=len(both))].sum(axis=0))
-    true_positives, predicted, gold = np.moveaxis(np.array(totals, dtype=np.float64), -1, 0)
-    return 2 * true_positives / np.maximum(predicted + gold, 1)
+    return f1_of_totals(np.array(totals, dtype=np.float64))

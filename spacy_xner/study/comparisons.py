@@ -122,7 +122,8 @@ def against_references(
     """Compare each system of the table with direct transfer and with the uniform student.
 
     The p-values are adjusted together: "adjusted", and "mark" (1, -1, or 0 where it is not below
-    `LEVEL` or the common seeds are fewer than `SEEDS`). The upper bound is no competitor.
+    `LEVEL`, or "preliminary": with fewer common seeds than `SEEDS`). The upper bound is no
+    competitor.
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -140,7 +141,8 @@ def against_references(
     made = [found for row in result.values() for found in row.values() if found is not None]
     for found, p_value in zip(made, holm([found["p_value"] for found in made]), strict=True):
         found["adjusted"] = p_value
-        told = p_value < LEVEL and found["seeds"] >= SEEDS
+        found["preliminary"] = found["seeds"] < SEEDS
+        told = p_value < LEVEL and not found["preliminary"]
         found["mark"] = 0 if not told else 1 if found["difference"] > 0 else -1
     return result
 

@@ -76,7 +76,9 @@ def missing(place: Place, rankings: Sequence[Cell], systems: Sequence[str] = ())
     identities = [x.describe(place.plan.name, place.plan.sizes) for x in (*rankings, *found)]
     write_json(expected_file(place.results), identities)
     todo = []
-    for cell in (cell for cell in found if not systems or cell.system in systems):
+    for cell in found:
+        if systems and cell.system not in systems:
+            continue
         if is_done(place, cell):
             shutil.rmtree(cell_folder(place, cell), ignore_errors=True)  # a kill may have left it
         else:

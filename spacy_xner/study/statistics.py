@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Errors, XnerError
+from ..evaluation.bootstrap import f1_of_totals
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
@@ -46,11 +47,11 @@ def bootstrap_difference(
     rng = np.random.default_rng(seed)
     runs = _resampled(len(pairs[0][0]), samples, rng)
     by_run = np.mean([_differences(a, b, samples, rng) for a, b in pairs], axis=0)
-    found, *others = (by_run * runs).sum(axis=1) / runs.sum(axis=1)
-    resampled = np.array(others)
+    differences = (by_run * runs).sum(axis=1) / runs.sum(axis=1)
+    resampled = differences[1:]
     share = min((resampled <= 0).mean(), (resampled >= 0).mean())
     return {
-        "difference": float(found),
+        "difference": float(differences[0]),
         "by_run": by_run[0].tolist(),
         "interval": np.percentile(resampled, [2.5, 97.5]).tolist(),
         "p_value": min(1.0, 2 * (1 + samples * float(share)) / (1 + samples)),
@@ -75,13 +76,9 @@ def _differences(
     ):
         raise XnerError(Errors.X504.format(found_a=a.shape[2:], found_b=b.shape[2:]))
     drawn = _resampled(a.shape[2], samples, rng).astype(np.float64)
-    one, other = (_f1(np.einsum("sn,rmnc->srmc", drawn, x, optimize=True)) for x in (a, b))
+    totals = (np.einsum("sn,rmnc->srmc", drawn, x, optimize=True) for x in (a, b))
+    one, other = map(f1_of_totals, totals)
     return np.asarray(one.mean(axis=2) - other.mean(axis=2))
-
-
-def _f1(totals: NDArray[np.float64]) -> NDArray[np.float64]:
-    right, found, gold = np.moveaxis(totals, -1, 0)
-    return np.asarray(2 * right / np.maximum(found + gold, 1))
 
 
 def sign_test(wins: int, losses: int) -> float:

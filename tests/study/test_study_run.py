@@ -183,6 +183,7 @@ def test_the_language_model_is_heard_as_one_of_the_teachers(place, said):
 
 def test_models_of_cells_are_not_kept(place, said):
     assert not list((place.work / "cells").glob("*"))
+    assert (place.work / "teacher").is_dir()
 
 
 def test_silver_annotations_of_one_cell_are_kept_for_the_report(place, said):
@@ -191,7 +192,6 @@ def test_silver_annotations_of_one_cell_are_kept_for_the_report(place, said):
     for target in TARGETS:
         docs = list(read_docs(place.silver / target / "part.spacy", Vocab()))
         assert mean_weights(docs) == pytest.approx(weights[target])
-    assert (place.work / "teacher").is_dir()
 
 
 def test_the_teacher_of_a_pooled_student_is_the_direct_model(place, said):

@@ -9,7 +9,7 @@ function comparisonCell(found, own) {
     "p = " + pValue(found.p_value) + ", adjusted " + pValue(found.adjusted) +
     "; " + found.sign.wins + " languages up, " + found.sign.losses + " down" +
     "; common seeds: " + found.seeds;
-  const few = found.seeds < 3 ? " (" + found.seeds + (found.seeds === 1 ? " seed)" : " seeds)") : "";
+  const few = found.preliminary ? " (" + found.seeds + (found.seeds === 1 ? " seed)" : " seeds)") : "";
   return el("td", { title },
     el("span", { class: kind }, signed(found.difference) + mark + few),
     el("span", { class: "range" }, signed(found.interval[0]) + " to " + signed(found.interval[1])));

@@ -18,6 +18,17 @@ from spacy_xner.study.run import run_study
 app = typer.Typer(pretty_exceptions_enable=False)
 
 
+def numbers(text: str) -> list[int]:
+    """The seeds in an option.
+
+    RAISES (typer.BadParameter): For anything but numbers.
+    """
+    try:
+        return [int(x) for x in text.split()]
+    except ValueError as error:
+        raise typer.BadParameter(f"Found {text!r}, expected numbers such as '0 1'.") from error
+
+
 @command("study", group=app)
 def study(
     plan: Annotated[Path, typer.Argument(help="Config with the plan of the study.")],
@@ -33,6 +44,7 @@ def study(
         Path, typer.Option(help="Where the offline language model is built.")
     ] = Path("encoders/llm"),
     systems: Annotated[str, typer.Option(help="Only these systems of the plan.")] = "",
+    seeds: Annotated[str, typer.Option(help="Only these seeds of the plan.")] = "",
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     minutes: Annotated[
         float, typer.Option(min=0.0, help="Begin nothing new after so many, 0 for no limit.")
@@ -60,6 +72,7 @@ def study(
         jobs=jobs,
         minutes=minutes,
         systems=systems.split(),
+        seeds=numbers(seeds),
         tell=msg.info,
     )
     for name, why in failures.items():

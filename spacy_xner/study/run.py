@@ -24,6 +24,7 @@ def run_study(
     jobs: int = 1,
     minutes: float = 0.0,
     systems: Sequence[str] = (),
+    seeds: Sequence[int] = (),
     tell: Callable[[str], None] = print,
 ) -> dict[str, str]:
     """Compute the cells that have no result yet.
@@ -32,13 +33,17 @@ def run_study(
     jobs (int): Processes; the processor's threads are shared between them.
     minutes (float): Nothing new is begun after so many; 0 for no limit.
     systems (Sequence[str]): Only these; none for all of the plan.
+    seeds (Sequence[int]): Only these; none for all of the plan.
     tell (Callable[[str], None]): Is told how it goes.
     RETURNS (Dict[str, str]): What failed, and why. The other cells are computed all the same.
-    RAISES (XnerError): X308 for an unknown system, X701 if another process computes here, X801 if
-        a result was made from other inputs.
+    RAISES (XnerError): X308 for an unknown system or a seed that is not in the plan, X701 if
+        another process computes here, X801 if a result was made from other inputs.
     """
     if unknown := sorted(set(systems) - set(get_args(System))):
         details = {"key": "systems", "value": unknown, "expected": get_args(System)}
+        raise XnerError(Errors.X308.format(**details))
+    if unknown_seeds := sorted(set(seeds) - set(place.plan.seeds)):
+        details = {"key": "seeds", "value": unknown_seeds, "expected": place.plan.seeds}
         raise XnerError(Errors.X308.format(**details))
     end = time.monotonic() + 60 * minutes if minutes else float("inf")
     runner = Runner(place.work / "logs", jobs=jobs, gpu_id=place.gpu_id, end=end, tell=tell)
@@ -49,7 +54,7 @@ def run_study(
         runner.run([cell_task(place, cell) for cell in todo])
         if any(not is_done(place, cell) for cell in rankings):
             return runner.failed
-        todo = missing(place, rankings, systems)
+        todo = missing(place, rankings, systems, seeds)
         tell(f"{len(todo)} cells to compute")
         runner.run(tasks_of(place, todo))
         left = sum(not is_done(place, cell) for cell in todo)
@@ -63,12 +68,18 @@ def _settings(place: Place) -> list[str]:
     return ["rich", "family"] if family else ["rich"]
 
 
-def missing(place: Place, rankings: Sequence[Cell], systems: Sequence[str] = ()) -> list[Cell]:
+def missing(
+    place: Place,
+    rankings: Sequence[Cell],
+    systems: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+) -> list[Cell]:
     """The cells without a result, in their order; all cells are listed beside the results.
 
     rankings (Sequence[Cell]): With results, that of the rich sources first.
     systems (Sequence[str]): Only these; none for all. Who leaves the hybrid out needs no language
         model to check its results.
+    seeds (Sequence[int]): Only these; none for all.
     RAISES (XnerError): X801, see `is_done`.
     """
     ranking = read_metadata(place.results / rankings[0].file)["ranking"]
@@ -77,7 +88,7 @@ def missing(place: Place, rankings: Sequence[Cell], systems: Sequence[str] = ())
     write_json(expected_file(place.results), identities)
     todo = []
     for cell in found:
-        if systems and cell.system not in systems:
+        if (systems and cell.system not in systems) or (seeds and cell.seed not in seeds):
             continue
         if is_done(place, cell):
             shutil.rmtree(cell_folder(place, cell), ignore_errors=True)  # a kill may have left it

@@ -20,11 +20,12 @@ from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.study.cells import FORMAT, Cell
 from spacy_xner.study.compute import compute, mean_weights
+from spacy_xner.study.grid import ranking_cell
 from spacy_xner.study.identity import is_done, recipes_of
 from spacy_xner.study.parts import POOLS, Place, sample
 from spacy_xner.study.plan import RECIPES, Recipe, make_study_plan
 from spacy_xner.study.results import expected_file
-from spacy_xner.study.run import run_study, tasks_of
+from spacy_xner.study.run import missing, run_study, tasks_of
 from spacy_xner.training.run import MIN_STEPS
 
 pytest.importorskip("peft")
@@ -298,6 +299,22 @@ def test_who_leaves_the_hybrid_out_needs_no_language_model(place, said, here):
 def test_an_unknown_system_is_refused(place):
     with pytest.raises(XnerError, match="X308"):
         run_study(place, systems=["magic"])
+
+
+def test_a_seed_outside_the_plan_is_refused(place):
+    with pytest.raises(XnerError, match=r"X308.*seeds = \[7\]"):
+        run_study(place, seeds=[7])
+
+
+def test_seeds_can_be_chosen(place, said, here, tmp_path):
+    shutil.copytree(place.results, tmp_path, dirs_exist_ok=True)
+    two = replace(place, plan=replace(place.plan, seeds=(0, 1)), results=tmp_path)
+    rankings = [ranking_cell(x, place.sources, place.targets) for x in ("rich", "family")]
+    assert {cell.seed for cell in missing(two, rankings)} == {1}
+    assert not missing(two, rankings, seeds=[0])
+    told = []
+    assert run_study(two, seeds=[0], tell=told.append) == {}
+    assert told == ["0 cells to compute", "0 cells computed, 0 left"]
 
 
 def test_rich_targets_hear_no_ranking_of_other_targets(place, said):

@@ -26,7 +26,6 @@ from wasabi import msg
 
 from spacy_xner.aggregate import Method, aggregate_votes, read_votes, set_aggregate
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.decode import ScoredEntity
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.bootstrap import (
@@ -41,6 +40,7 @@ from spacy_xner.labels import iob2_tags
 from spacy_xner.shards import read_docs, spacy_files
 from spacy_xner.silver import SPANS_KEY, Silver, write_silver
 from spacy_xner.spans import blank_copy, set_scored_spans
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.ensemble.bea import bea
 from spacy_xner.ensemble.confusion import gather, vote_shares
 from spacy_xner.ensemble.sequence import fit_sequence, sequence_posteriors
 from spacy_xner.evaluation.provenance import package_versions
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 N_LABELS = 3

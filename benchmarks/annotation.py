@@ -17,7 +17,6 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.corpora.raw_text import RawText, read_text
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.provenance import provenance
@@ -28,6 +27,7 @@ from spacy_xner.jobs.progress import LOG
 from spacy_xner.jobs.run import run_job
 from spacy_xner.jobs.shard import BATCH
 from spacy_xner.jobs.texts import to_docs
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

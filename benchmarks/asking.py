@@ -20,11 +20,11 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.cli.ensemble import named_paths
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.shards import read_docs
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -17,10 +17,10 @@ from spacy.language import Language
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, write_json
 from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.pipeline.export import export_pipeline
+from spacy_xner.util import load_pipeline, write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -22,12 +22,12 @@ from made_models import requirements, save_checkpoint, save_ner, save_tokenizer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, write_json
 from spacy_xner.cli.ensemble import named_paths
 from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.provenance import PACKAGES, provenance
 from spacy_xner.safety import read_metadata
+from spacy_xner.util import load_pipeline, write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]

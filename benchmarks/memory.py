@@ -21,9 +21,9 @@ from resident import MB, resident
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.provenance import provenance
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]

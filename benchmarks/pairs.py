@@ -21,13 +21,13 @@ from training import SpacySide, demo_corpus, seconds
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.ensemble.pair_pooling import pool_vectors
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.labels import iob2_tags
 from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.silver import KEY, Silver, read_silver, write_silver
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]

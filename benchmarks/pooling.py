@@ -21,7 +21,6 @@ from wasabi import msg
 
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, write_json
 from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.ensemble.confidence import make_agreement_weights, make_confidence_weights
 from spacy_xner.ensemble.pooling import Pool, make_linear_pool, make_log_linear_pool
@@ -33,6 +32,7 @@ from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.pipeline import teacher_ensemble
 from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble
 from spacy_xner.spans import blank_copy, set_scored_spans
+from spacy_xner.util import load_pipeline, write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -15,7 +15,6 @@ from wasabi import msg
 
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, write_json
 from spacy_xner.ensemble.build import COMPONENT, reuse_teachers
 from spacy_xner.errors import Errors, XnerError
 from spacy_xner.evaluation.bootstrap import Counts, sentence_counts
@@ -26,6 +25,7 @@ from spacy_xner.hashing import hash_file
 from spacy_xner.shards import read_docs
 from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
+from spacy_xner.util import load_pipeline, write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -34,7 +34,6 @@ from transformers import AutoModel, AutoTokenizer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.corpora.columns import read_sentences
 from spacy_xner.corpora.docs import to_docbin
 from spacy_xner.errors import Errors, XnerError
@@ -43,6 +42,7 @@ from spacy_xner.labels import iob2_tags
 from spacy_xner.ml.transformer import freeze, torch_module
 from spacy_xner.shards import write_bytes
 from spacy_xner.training.targets import targets
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 ROOT = Path(__file__).parents[1]

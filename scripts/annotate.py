@@ -12,7 +12,6 @@ from spacy_xner.aggregate import Method
 from spacy_xner.aggregate import aggregate as aggregate_silver
 from spacy_xner.annotate import find_ensemble, run_key, run_parts
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import setup_gpu, write_json
 from spacy_xner.corpora.raw_text import TextSource, read_text
 from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.ensemble.blocks import (
@@ -37,6 +36,7 @@ from spacy_xner.teachers.base import Teacher
 from spacy_xner.teachers.cached import keep_answers
 from spacy_xner.teachers.guests import GuestKind, check_guests, check_taught, guest_paths
 from spacy_xner.teachers.pooled import POOLED, check_alone, check_pooled, check_pooled_teacher
+from spacy_xner.util import setup_gpu, write_json
 
 # Texts of a target by which the teachers judge a language model.
 JUDGED = 500

@@ -8,12 +8,12 @@ from wasabi import msg
 
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, setup_gpu, write_json
 from spacy_xner.ensemble.build import reuse_teachers
 from spacy_xner.evaluation.provenance import provenance
 from spacy_xner.evaluation.systems import STUDENT, evaluate_systems
 from spacy_xner.shards import read_docs
 from spacy_xner.teachers.base import Teacher
+from spacy_xner.util import load_pipeline, setup_gpu, write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

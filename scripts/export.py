@@ -7,7 +7,6 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline
 from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.pipeline.export import (
     check_target,
@@ -16,6 +15,7 @@ from spacy_xner.pipeline.export import (
     torch_components,
 )
 from spacy_xner.pipeline.trim import can_trim, find_encoders, trim_pipeline
+from spacy_xner.util import load_pipeline
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

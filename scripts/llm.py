@@ -7,11 +7,11 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import setup_gpu
 from spacy_xner.cli.llm import base, tune
 from spacy_xner.encoders import OFFLINE, encoder_path
 from spacy_xner.teachers.guests import GuestKind, check_guests, guest_paths, guest_sources
 from spacy_xner.teachers.pooled import TRAIN, check_alone
+from spacy_xner.util import setup_gpu
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

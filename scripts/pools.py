@@ -17,7 +17,6 @@ from wasabi import msg
 
 from spacy_xner.annotate import find_ensemble
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import write_json
 from spacy_xner.corpora.raw_text import read_text
 from spacy_xner.corpora.roles import teachers_of
 from spacy_xner.decode import decode
@@ -36,6 +35,7 @@ from spacy_xner.pipeline.teacher_ensemble import TeacherEnsemble
 from spacy_xner.shards import read_docs
 from spacy_xner.spans import blank_copy
 from spacy_xner.teachers.cached import keep_answers
+from spacy_xner.util import write_json
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

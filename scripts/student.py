@@ -9,7 +9,6 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import setup_gpu
 from spacy_xner.cli.calibrate import calibrate_command
 from spacy_xner.corpora.roles import check_student
 from spacy_xner.encoders import encoder_path, local_encoder
@@ -22,6 +21,7 @@ from spacy_xner.safety import read_metadata
 from spacy_xner.training.development import write_development
 from spacy_xner.training.hidden_task import hidden_overrides
 from spacy_xner.training.run import train_pipeline
+from spacy_xner.util import setup_gpu
 
 app = typer.Typer(pretty_exceptions_enable=False)
 # What the annotations say about how they were made.

@@ -8,12 +8,12 @@ import typer
 from wasabi import msg
 
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import setup_gpu
 from spacy_xner.cli.llm import base
 from spacy_xner.encoders import OFFLINE, encoder_path
 from spacy_xner.study.parts import Place
 from spacy_xner.study.plan import read_plan
 from spacy_xner.study.run import run_study
+from spacy_xner.util import setup_gpu
 
 app = typer.Typer(pretty_exceptions_enable=False)
 

@@ -16,7 +16,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 from tiny_checkpoint import save_tiny_checkpoint
 
-from spacy_xner.cli._util import load_pipeline
 from spacy_xner.corpora.label_map import read_label_map
 from spacy_xner.encoders.features import load_checkpoint
 from spacy_xner.errors import XnerError
@@ -30,6 +29,7 @@ from spacy_xner.safety import (
 )
 from spacy_xner.shards import read_docs
 from spacy_xner.teachers.pipeline import make_span_teacher
+from spacy_xner.util import load_pipeline
 
 
 class Payload:

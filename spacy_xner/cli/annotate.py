@@ -9,8 +9,8 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, TooManyFailuresError, XnerError
+from ..util import load_pipeline, setup_gpu, write_json
 from ._app import command
-from ._util import load_pipeline, setup_gpu, write_json
 
 # Exit codes beside 0 (done), 1 (an error that the message explains) and 2 (wrong usage). A signal
 # gives 128 and its number, as in a shell: 130 for Ctrl-C, 143 for SIGTERM.

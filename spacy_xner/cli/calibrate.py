@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
+from ..util import load_pipeline, setup_gpu
 from ._app import command
-from ._util import load_pipeline, setup_gpu
 
 
 @command("calibrate")

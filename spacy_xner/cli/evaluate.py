@@ -7,8 +7,8 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, XnerError
+from ..util import load_pipeline, setup_gpu, write_json
 from ._app import command
-from ._util import load_pipeline, setup_gpu, write_json
 
 
 def parse_data(arguments: list[str]) -> dict[str, Path]:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 import typer
 from wasabi import msg
 
+from ..util import load_pipeline
 from ._app import command
-from ._util import load_pipeline
 
 
 @command("export")

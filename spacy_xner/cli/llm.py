@@ -10,8 +10,8 @@ from wasabi import msg
 from ..encoders.checkpoint import Manifest, read_manifest
 from ..encoders.gguf import DEFAULT, MODELS
 from ..errors import Errors, XnerError
+from ..util import setup_gpu
 from ._app import command, llm_app
-from ._util import setup_gpu
 from .train import EXTRA
 
 CONFIG = Path("configs/teacher_llm.cfg")

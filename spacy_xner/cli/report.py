@@ -8,8 +8,8 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, XnerError, reason
+from ..util import write_json
 from ._app import command
-from ._util import write_json
 
 
 @command("report")
@@ -54,15 +54,15 @@ def report(
     if summary:
         write_json(summary, found)
         msg.good("Saved the figures", summary)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(output, render(found, title=title, silver=sentences).encode("utf8"))
+    msg.good("Saved the report", output)
     if figure_folder:
         for path in plot_curves(found, figure_folder):
             msg.good("Drew", path)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(output, render(found, title=title, silver=sentences).encode("utf8"))
     missing = sum(len(section["missing"]) for section in found["sections"])
     if missing:
         msg.warn(f"{missing} of the expected cells are missing")
-    msg.good("Saved the report", output)
 
 
 def _read_expected(path: Path) -> list[dict[str, Any]]:
@@ -82,7 +82,9 @@ def _read_expected(path: Path) -> list[dict[str, Any]]:
         raise XnerError(Errors.X808.format(path=path, reason=reason(err))) from err
     fields = {"study": str, "setting": str, "system": str, "targets": list, "sizes": dict}
     if not isinstance(found, list) or not all(
-        isinstance(row, dict) and all(isinstance(row.get(k), kind) for k, kind in fields.items())
+        isinstance(row, dict)
+        and all(isinstance(row.get(k), kind) for k, kind in fields.items())
+        and all(isinstance(target, str) for target in row["targets"])
         for row in found
     ):
         raise XnerError(Errors.X808.format(path=path, reason=f"it has not {', '.join(fields)}"))

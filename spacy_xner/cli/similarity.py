@@ -8,8 +8,8 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, XnerError
+from ..util import setup_gpu, write_json
 from ._app import command, similarity_app
-from ._util import setup_gpu, write_json
 
 TEXT = ".txt, .jsonl, .spacy, or a folder"
 Limit = Annotated[int, typer.Option(min=0, help="Random sample of so many a text, 0 for all.")]
@@ -128,25 +128,23 @@ def rank(
     from ..encoders.features import load_token_features
     from ..ensemble.language_weights import VERSION
     from ..ensemble.nn_rank import rank as best_first
-    from ..ensemble.nn_rank import sample_tokens, shares, tally
+    from ..ensemble.nn_rank import rank_sources
     from ..ensemble.similarity_weights import describe_encoder
 
     sources, targets = _samples(texts, 0, seed), _samples(target, 0, seed)
-    for name in targets:
-        if not set(sources) - {name}:
-            raise XnerError(Errors.X428.format(target=name))
     setup_gpu(gpu_id)
-    encode = load_token_features(encoder, num_hidden_layers=layers)
-    pools = {name: sample_tokens(encode, found, pool, seed=seed) for name, found in sources.items()}
-    size = min(map(len, pools.values()))
-    entries = {}
-    for name, found in targets.items():
-        tokens = sample_tokens(encode, found, target_tokens, seed=seed)
-        others = {source: rows[:size] for source, rows in pools.items() if source != name}
-        tallies = tally(tokens, others, k=neighbours)
-        weights = shares(tallies)
-        entries[name] = {"weights": weights, "tallies": tallies, "tokens": len(tokens)}
-        msg.divider(f"{name} ({len(tokens)} sub-words, {size} of each source)")
+    size, entries = rank_sources(
+        sources,
+        targets,
+        load_token_features(encoder, num_hidden_layers=layers),
+        pool=pool,
+        target_tokens=target_tokens,
+        neighbours=neighbours,
+        seed=seed,
+    )
+    for name, entry in entries.items():
+        msg.divider(f"{name} ({entry['tokens']} sub-words, {size} of each source)")
+        weights = entry["weights"]
         msg.table([(other, f"{weights[other]:.3f}") for other in best_first(weights)])
     if output:
         described = describe_encoder(output, encoder, layers)

@@ -9,8 +9,8 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, XnerError
+from ..util import load_pipeline
 from ._app import command
-from ._util import load_pipeline
 
 if TYPE_CHECKING:
     from spacy.language import Language

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from wasabi import msg
 
+from ..util import setup_gpu
 from ._app import command
-from ._util import setup_gpu
 
 EXTRA = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -7,8 +7,8 @@ import typer
 from wasabi import msg
 
 from ..errors import Errors, XnerError
+from ..util import write_json
 from ._app import command
-from ._util import write_json
 
 
 @command("weights")

@@ -11,6 +11,7 @@ block. Below a million vectors that takes seconds to minutes, and an index would
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,58 @@ CHUNK = 64
 """Texts that are encoded at once, so that little is encoded that a sample does not need."""
 ROWS, COLUMNS = 256, 4096
 """Target and source vectors that are compared at once: 4 MiB of cosines, and 8 MiB to sort them."""
+
+
+class Ranking(NamedTuple):
+    """How near sources are to targets.
+
+    pool (int): Sub-words of each source.
+    targets (Dict[str, Dict[str, Any]]): By target its "weights" and "tallies" by source, and the
+        number of its "tokens".
+    """
+
+    pool: int
+    targets: dict[str, dict[str, Any]]
+
+
+def rank_sources(
+    sources: Mapping[str, Sequence[str]],
+    targets: Mapping[str, Sequence[str]],
+    encode: TokenFeatures,
+    *,
+    pool: int = 5000,
+    target_tokens: int = 2000,
+    neighbours: int = 10,
+    seed: int = 0,
+) -> Ranking:
+    """Weigh source languages for targets by raw text alone.
+
+    A target that is itself among the sources is left out of them. All sources give as many
+    sub-words as the one with the least text has.
+
+    sources, targets (Mapping[str, Sequence[str]]): Sentences by language.
+    encode (TokenFeatures): See `load_token_features`.
+    pool, target_tokens (int): Sub-words of each source and of each target, at most.
+    neighbours (int): Votes of each sub-word of a target.
+    seed (int): Of the samples.
+    RETURNS (Ranking): See there.
+    RAISES (XnerError): X428 for a target without sources, X427 for a text without tokens.
+    """
+    for name in targets:
+        if not set(sources) - {name}:
+            raise XnerError(Errors.X428.format(target=name))
+    for name, texts in [*sources.items(), *targets.items()]:
+        if not texts:
+            raise XnerError(Errors.X427.format(name=name))
+    pools = {name: sample_tokens(encode, texts, pool, seed=seed) for name, texts in sources.items()}
+    size = min(map(len, pools.values()))
+    entries = {}
+    for name, texts in targets.items():
+        tokens = sample_tokens(encode, texts, target_tokens, seed=seed)
+        others = {source: rows[:size] for source, rows in pools.items() if source != name}
+        tallies = tally(tokens, others, k=neighbours)
+        entries[name] = {"weights": shares(tallies), "tallies": tallies, "tokens": len(tokens)}
+    return Ranking(size, entries)
 
 
 def sample_tokens(encode: TokenFeatures, texts: Sequence[str], count: int, *, seed: int) -> Vectors:

@@ -110,7 +110,7 @@ def load_annotator(model: str, *, threads: int = 0, gpu_id: int = -1) -> Languag
     gpu_id (int): GPU to use, -1 for the CPU.
     RAISES (XnerError): X603, X604 and X410, and what `TeacherEnsemble.load` raises.
     """
-    from ..cli._util import load_pipeline, setup_gpu
+    from ..util import load_pipeline, setup_gpu
 
     setup_gpu(gpu_id)
     nlp = load_pipeline(model)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .grid import ENGLISH
 from .rows import (
     DERIVED,
     EACH,
-    ENGLISH,
     ONE,
     UPPER_BOUND,
     Name,
@@ -18,10 +18,9 @@ from .rows import (
     merge,
     seeds_of,
 )
-from .statistics import bootstrap_difference, holm, sign_test
+from .statistics import bootstrap_difference, holm, sign_test, verdict
 
 DIRECT, UNIFORM = "direct", "uniform"
-LEVEL = 0.05
 SEEDS = 3
 """With fewer, nothing is called better or worse (docs/methods.md)."""
 ORDERS = ("ranked", "random")
@@ -121,9 +120,8 @@ def against_references(
 ) -> dict[Name, dict[str, dict[str, Any] | None]]:
     """Compare each system of the table with direct transfer and with the uniform student.
 
-    The p-values are adjusted together: "adjusted", and "mark" (1, -1, or 0 where it is not below
-    `LEVEL`, or "preliminary": with fewer common seeds than `SEEDS`). The upper bound is no
-    competitor.
+    The p-values are adjusted together, see `adjust`; "mark" is 1 for better, -1 for worse, 0 for
+    neither or "preliminary". The upper bound is no competitor.
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -139,12 +137,22 @@ def against_references(
                 if other is not row
             }
     made = [found for row in result.values() for found in row.values() if found is not None]
+    adjust(made)
+    for found in made:
+        told = 0 if found["preliminary"] else {"better": 1, "worse": -1}.get(verdict(found), 0)
+        found["mark"] = told
+    return result
+
+
+def adjust(made: Sequence[dict[str, Any]]) -> None:
+    """Add to comparisons what it means that they are looked at together.
+
+    made (Sequence[Dict[str, Any]]): See `compare`. Each gets "adjusted", its p-value by Holm's
+        method, and "preliminary": has it fewer common seeds than `SEEDS`?
+    """
     for found, p_value in zip(made, holm([found["p_value"] for found in made]), strict=True):
         found["adjusted"] = p_value
         found["preliminary"] = found["seeds"] < SEEDS
-        told = p_value < LEVEL and not found["preliminary"]
-        found["mark"] = 0 if not told else 1 if found["difference"] > 0 else -1
-    return result
 
 
 def level_row(
@@ -201,10 +209,10 @@ def questions(
     targets (Mapping[str, Sequence[str]]): By setting.
     samples (int): Resamples of the bootstrap.
     RETURNS (List[Dict[str, Any]]): "question" (1 or 2), "setting", "mode", "order" (of `ORDERS`,
-        empty for all sources and where there are no orders), "k", "a" and "b" (the systems), and
-        "comparison", see `compare`.
+        empty for all sources and where there are no orders), "k", "a" and "b" (the systems),
+        "comparison", see `compare` and `adjust`, "verdict" and "preliminary".
     """
-    return [
+    answers: list[dict[str, Any]] = [
         {
             "question": question,
             "setting": name.setting,
@@ -217,6 +225,12 @@ def questions(
         }
         for question, name, a, other, b in _pairs(rows)
     ]
+    adjust([answer["comparison"] for answer in answers if answer["comparison"]])
+    for answer in answers:
+        found = answer["comparison"]
+        answer["verdict"] = verdict(found)
+        answer["preliminary"] = bool(found and found["preliminary"])
+    return answers
 
 
 def _pairs(

@@ -11,15 +11,16 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..cli._util import load_pipeline, write_json
-from ..cli.similarity import rank
+from ..corpora.raw_text import read_text
 from ..encoders import local_encoder
+from ..encoders.features import load_token_features
+from ..ensemble.nn_rank import rank_sources
 from ..errors import Errors, XnerError
 from ..evaluation.provenance import provenance
 from ..evaluation.systems import entities_of
-from ..safety import read_metadata
 from ..silver import read_silver
 from ..training.run import STAMP
+from ..util import load_pipeline, write_json
 from .cells import FORMAT, Cell
 from .grid import ALL
 from .identity import STUDENTS, cell_key
@@ -46,7 +47,7 @@ def compute(place: Place, cell: Cell) -> None:
     start, key = time.perf_counter(), cell_key(place, cell)
     folder = cell_folder(place, cell)
     if cell.system == "ranking":
-        found = _ranking(place, cell, folder)
+        found = _ranking(place, cell)
     elif cell.system == "ensemble":
         found = _ensemble(place, cell)
     elif cell.system in STUDENTS:
@@ -76,15 +77,17 @@ def cell_folder(place: Place, cell: Cell) -> Path:
     return place.work / "cells" / "-".join([cell.setting, cell.file.stem])
 
 
-def _ranking(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:
+def _ranking(place: Place, cell: Cell) -> dict[str, Any]:
     """Weigh the sources for each target by raw text alone, for orders and weights."""
-    known = [f"{name}={place.train_file(name)}" for name in cell.sources]
-    new = [f"{name}={place.text_file(name)}" for name in cell.targets]
-    encoder = local_encoder(place.encoder, Path(place.encoder))
-    file = folder / "rank.json"
-    rank(known, new, encoder=encoder, output=file, seed=cell.seed, gpu_id=place.gpu_id)
-    entries = read_metadata(file)["targets"]
-    return {"ranking": {target: entry["weights"] for target, entry in entries.items()}}
+
+    def texts(files: Mapping[str, Path]) -> dict[str, list[str]]:
+        return {name: [record.text for record in read_text(file)] for name, file in files.items()}
+
+    known = texts({name: place.train_file(name) for name in cell.sources})
+    new = texts({name: place.text_file(name) for name in cell.targets})
+    encode = load_token_features(local_encoder(place.encoder, Path(place.encoder)))
+    found = rank_sources(known, new, encode, seed=cell.seed)
+    return {"ranking": {target: entry["weights"] for target, entry in found.targets.items()}}
 
 
 def _direct(place: Place, cell: Cell, folder: Path) -> dict[str, Any]:

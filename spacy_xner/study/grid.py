@@ -10,7 +10,7 @@ from .cells import Cell, System
 from .plan import Plan
 
 ALL, SINGLE, RANKED, RANDOM = "all", "single", "ranked", "random"
-ENGLISH = "en"
+ENGLISH = ("en", "eng")
 Ranking = Mapping[str, Mapping[str, float]]
 """By target the weight of each source, which needs no labels."""
 
@@ -94,8 +94,7 @@ def _all_cells(
 
     # What answers the questions comes first, with all its seeds: one seed proves nothing.
     for seed in plan.seeds:
-        if ENGLISH in rich:
-            yield part("direct", [ENGLISH], SINGLE, seed)
+        yield from (part("direct", [name], SINGLE, seed) for name in rich if name in ENGLISH)
         yield from (part(system, rich, ALL, seed) for system in everything)
         yield from (part("weighted", [source], SINGLE, seed) for source in chosen)
         yield from scaled(seed, ranked, ("weighted", "direct", "pooled"))

@@ -6,10 +6,10 @@ from typing import Any
 
 from ..errors import Errors, XnerError
 from ..hashing import hash_json
-from ..safety import read_metadata
 from ..training.run import digest
 from .cells import Cell, System
 from .parts import ENSEMBLE, LLM, Place, direct_recipe, target_weights
+from .results import read_cell
 
 # The recipe of the student, of its teachers, and how these are combined.
 STUDENTS: dict[System, tuple[str, str, str]] = {
@@ -67,12 +67,13 @@ def cell_key(place: Place, cell: Cell) -> str:
 def is_done(place: Place, cell: Cell) -> bool:
     """Is there a result of this cell?
 
-    RAISES (XnerError): X801 if there is one of other inputs, and what `target_weights` raises.
+    RAISES (XnerError): X801 if there is one of other inputs, and what `read_cell` and
+        `target_weights` raise.
     """
     path = place.results / cell.file
     if not path.is_file():
         return False
-    found, expected = read_metadata(path).get("key"), cell_key(place, cell)
+    found, expected = read_cell(path).key, cell_key(place, cell)
     if found != expected:
         raise XnerError(Errors.X801.format(path=path, found=found, expected=expected))
     return True

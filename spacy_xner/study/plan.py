@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from spacy.util import load_config, registry
 
@@ -66,7 +66,7 @@ def make_study_plan(
     """
     for key, found, expected in (
         ("settings", settings, ("rich", "family")),
-        ("systems", systems, System.__args__),  # type: ignore[attr-defined]
+        ("systems", systems, get_args(System)),
     ):
         if not found or not set(found) <= set(expected):
             raise XnerError(Errors.X308.format(key=key, value=found, expected=expected))
@@ -77,8 +77,8 @@ def make_study_plan(
     for key, values in {**numbers, "sizes": list(sizes.values())}.items():
         least = int(key == "scales")
         if not values or min(values) < least:
-            expected = f"numbers of {least} or more"
-            raise XnerError(Errors.X308.format(key=key, value=values, expected=expected))
+            details = {"key": key, "value": values, "expected": f"numbers of {least} or more"}
+            raise XnerError(Errors.X308.format(**details))
     return Plan(
         name=name,
         settings=tuple(settings),

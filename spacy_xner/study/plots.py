@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Errors, XnerError
+from .comparisons import SEEDS
 
 # Okabe & Ito's colours, which colour-blind readers can tell apart; the page uses the same order.
 COLOURS = {
@@ -83,6 +84,8 @@ def _draw(axis: Any, curves: Sequence[Mapping[str, Any]], field: str) -> bool:
         system, shuffled = curve["system"], curve["order"] == "random"
         colour = COLOURS.get(system, OTHERS)
         name = LABELS.get(system, system) + (", sources at random" if shuffled else "")
+        if min(p["seeds"] for p in curve["points"] if p[field]["mean"] is not None) < SEEDS:
+            name += " (preliminary)"
         style = {"linestyle": "--", "alpha": 0.6} if shuffled else {}
         axis.plot(places, means, color=colour, marker="o", label=name, **style)
         low = [mean - sd for mean, sd in zip(means, spread, strict=True)]

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
-from .rows import SINGLE_BEST, SINGLE_CHOSEN, SINGLE_MEAN
+from .rows import SINGLE_BEST, SINGLE_CHOSEN, SINGLE_CROSSED, SINGLE_MEAN
 
 SCRIPTS = ("dom.js", "table.js", "charts.js", "figures.js", "silver.js", "main.js")
 SYSTEM_NAMES = {
@@ -22,6 +22,7 @@ SYSTEM_NAMES = {
     "pooled": "the student of the direct model",
     SINGLE_MEAN: "the mean single-source student",
     SINGLE_CHOSEN: "the single-source student chosen without labels",
+    SINGLE_CROSSED: "the single-source student chosen by test scores of other seeds",
     SINGLE_BEST: "the single-source student chosen by an oracle",
     "uniform": "the student of the uniform ensemble",
     "weighted": "the weighted student",
@@ -148,7 +149,8 @@ def sentence(answer: Mapping[str, Any]) -> str:
     sign = found["sign"]
     languages = sign["wins"] + sign["losses"] + sign["ties"]
     text = (
-        f"{subject} {claim} (95 % interval {low} to {high}). It is ahead on {sign['wins']} of "
+        f"{subject} {claim} (95 % interval {low} to {high}; p = {found['adjusted']:.3f}, "
+        f"corrected for the number of comparisons). It is ahead on {sign['wins']} of "
         f"{languages} languages (sign test, p = {sign['p_value']:.3f})."
     )
     if answer["preliminary"]:

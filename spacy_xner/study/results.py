@@ -1,7 +1,7 @@
 """Result files of a study, "cells": reading and checking them.
 
 A cell is what one model scored, on the targets that it learnt. The files are not trusted: each
-field that is used later is checked here. docs/api.md describes the format under `xner report`.
+field that is used later is checked here. docs/study.md describes the format.
 """
 
 import json

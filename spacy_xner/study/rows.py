@@ -3,21 +3,23 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from ..evaluation.bootstrap import Counts
+from .grid import ENGLISH
 from .results import RANKING, Result
 
 SETTINGS = ("rich", "family")
 ONE, EACH = "one", "each"
-SINGLE_MEAN, SINGLE_BEST, SINGLE_CHOSEN = "single-mean", "single-best", "single-chosen"
-DERIVED = (SINGLE_MEAN, SINGLE_CHOSEN, SINGLE_BEST)
+SINGLE_MEAN, SINGLE_CHOSEN = "single-mean", "single-chosen"
+ORACLES = SINGLE_CROSSED, SINGLE_BEST = "single-crossed", "single-best"
+"""Chosen by test scores: those of the other seeds, or all."""
+DERIVED = (SINGLE_MEAN, SINGLE_CHOSEN, *ORACLES)
 ORDER = ("direct", "pooled", *DERIVED, "uniform", "weighted", "ensemble", "mtmt", "hybrid", "ner")
 UPPER_BOUND = "supervised"
-ENGLISH = ("en", "eng")
-
 
 Shares = dict[str, dict[str, float]]
 """Target to source to weight."""
@@ -57,13 +59,14 @@ class Row(NamedTuple):
     name: See above.
     runs: By run (a seed, and more where rows are merged) and target.
     cells: By run, those that it is made of; empty for derived rows.
-    choices: Derived rows: the source that was chosen for each target.
+    choices: Derived rows: the source that was chosen for each target, where it is the same in all
+        runs.
     """
 
     name: Name
     runs: dict[str, dict[str, Score]]
     cells: dict[str, list[Result]]
-    choices: dict[str, str] = {}
+    choices: Mapping[str, str] = MappingProxyType({})
 
 
 def complete(row: Row, targets: Sequence[str]) -> dict[str, dict[str, Score]]:
@@ -174,13 +177,14 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
 
     "single-mean" is the mean over the sources: what a blind pick gives on average. "single-best"
     takes for each target the source of the highest mean F1 on its test set, in the runs that all
-    sources have, which nobody can know: an oracle. "single-chosen" takes the one that a ranking
-    without labels puts first. Nothing is said where it takes students that are not measured yet:
-    some sources are not all of them.
+    sources have, which nobody can know: an oracle. Scored on what it was chosen by, it is too good:
+    "single-crossed" takes for each run the source that is best in the others. "single-chosen" takes
+    the one that a ranking without labels puts first. Nothing is said where it takes students that
+    are not measured yet: some sources are not all of them.
 
     rows (Sequence[Row]): See `build_rows`.
     rankings (Mapping[str, Shares]): See `mean_rankings`.
-    RETURNS (List[Row]): Three for each setting and mode with single-source students; a target
+    RETURNS (List[Row]): Four for each setting and mode with single-source students; a target
         without a ranking is missing in the last.
     """
     found: defaultdict[tuple[str, str], list[Row]] = defaultdict(list)
@@ -190,17 +194,23 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
     result = []
     for (setting, mode), singles in found.items():
         targets = list(dict.fromkeys(t for r in singles for s in r.runs.values() for t in s))
-        best, chosen = {}, {}
+        best, chosen, crossed = {}, {}, {}
         for target in targets:
             measured = {row.name.source: _of_target(row, target) for row in singles}
             measured = {name: row for name, row in measured.items() if row.runs}
             weights = rankings.get(setting, {}).get(target, {})
             if set(weights) <= set(measured):
-                best[target] = _best(list(measured.values()), target)
+                common = _common(list(measured.values()))
+                best[target] = _best(common, target)
+                crossed[target] = _crossed(common, target)
             first = max(weights, key=lambda name: weights[name], default=None)
             if first in measured:
                 chosen[target] = measured[first]
-        for system, choice in ((SINGLE_CHOSEN, chosen), (SINGLE_BEST, best)):
+        for system, choice in (
+            (SINGLE_CHOSEN, chosen),
+            (SINGLE_CROSSED, crossed),
+            (SINGLE_BEST, best),
+        ):
             name = Name(setting, system, "single", 1, mode)
             result.append(_chosen_row(name, choice))
         mean = Name(setting, SINGLE_MEAN, "single", 1, mode)
@@ -213,11 +223,29 @@ def _of_target(row: Row, target: str) -> Row:
     return row._replace(runs={run: scores for run, scores in row.runs.items() if target in scores})
 
 
-def _best(rows: Sequence[Row], target: str) -> Row:
-    """The row that is best on a target in the runs that all rows have, with only these."""
+def _common(rows: Sequence[Row]) -> list[Row]:
+    """Rows with those runs only that all of them have."""
     common = [run for run in rows[0].runs if all(run in row.runs for row in rows)]
-    found = [row._replace(runs={run: row.runs[run] for run in common}) for row in rows]
-    return max(found, key=lambda row: sum(scores[target].f1 for scores in row.runs.values()))
+    return [row._replace(runs={run: row.runs[run] for run in common}) for row in rows]
+
+
+def _best(rows: Sequence[Row], target: str, *, but: str | None = None) -> Row:
+    """The row that is best on a target in all runs but one."""
+
+    def total(row: Row) -> float:
+        return sum(scores[target].f1 for run, scores in row.runs.items() if run != but)
+
+    return max(rows, key=total)
+
+
+def _crossed(rows: Sequence[Row], target: str) -> Row:
+    """The scores in each run of the row that is best in the others; none with a single run."""
+    runs = list(rows[0].runs) if len(rows[0].runs) > 1 else []
+    best = {run: _best(rows, target, but=run) for run in runs}
+    names = {row.name.source for row in best.values()}
+    source = names.pop() if len(names) == 1 else ""
+    scores = {run: row.runs[run] for run, row in best.items()}
+    return Row(rows[0].name._replace(source=source), scores, {})
 
 
 def _chosen_row(name: Name, choice: Mapping[str, Row]) -> Row:
@@ -225,7 +253,8 @@ def _chosen_row(name: Name, choice: Mapping[str, Row]) -> Row:
     for target, row in choice.items():
         for run, scores in row.runs.items():
             runs.setdefault(run, {})[target] = scores[target]
-    return Row(name, runs, {}, {target: row.name.source for target, row in choice.items()})
+    choices = {target: row.name.source for target, row in choice.items() if row.name.source}
+    return Row(name, runs, {}, choices)
 
 
 def _mean_row(name: Name, singles: Sequence[Row], targets: Sequence[str]) -> Row:

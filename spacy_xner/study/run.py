@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import get_args
 
-from ..cli._util import write_json
 from ..errors import Errors, XnerError
 from ..locks import lock_folder
 from ..safety import read_metadata
+from ..util import write_json
 from .cells import Cell, System
 from .compute import cell_folder, compute
 from .grid import cells, ranking_cell
@@ -36,9 +36,11 @@ def run_study(
     seeds (Sequence[int]): Only these; none for all of the plan.
     tell (Callable[[str], None]): Is told how it goes.
     RETURNS (Dict[str, str]): What failed, and why. The other cells are computed all the same.
-    RAISES (XnerError): X308 for an unknown system or a seed that is not in the plan, X701 if
-        another process computes here, X801 if a result was made from other inputs.
+    RAISES (XnerError): X308 for an unknown system or a seed that is not in the plan, X601 if a
+        corpus is missing, X701 if another process computes here, X801 if a result was made from
+        other inputs, and what `read_cell` raises.
     """
+    _check_corpora(place)
     if unknown := sorted(set(systems) - set(get_args(System))):
         details = {"key": "systems", "value": unknown, "expected": get_args(System)}
         raise XnerError(Errors.X308.format(**details))
@@ -60,6 +62,22 @@ def run_study(
         left = sum(not is_done(place, cell) for cell in todo)
         tell(f"{len(todo) - left} cells computed, {left} left")
     return runner.failed
+
+
+def _check_corpora(place: Place) -> None:
+    """Nobody should learn after hours of training that a test set is missing."""
+    for key, languages in (("sources", place.sources), ("targets", place.targets)):
+        if not languages:
+            details = {"key": key, "value": "none", "expected": "one language or more"}
+            raise XnerError(Errors.X308.format(**details))
+    labels = map(place.train_file, place.sources)
+    for path in (
+        *labels,
+        *map(place.text_file, place.targets),
+        *map(place.test_file, place.targets),
+    ):
+        if not path.is_file():
+            raise XnerError(Errors.X601.format(path=path))
 
 
 def _settings(place: Place) -> list[str]:

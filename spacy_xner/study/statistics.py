@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ..errors import Errors, XnerError
 from ..evaluation.bootstrap import f1_of_totals
 
+LEVEL = 0.05
+
 
 def mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
     """Mean and standard deviation of a sample.
@@ -30,8 +32,9 @@ def bootstrap_difference(
 
     Both the runs and the sentences of each test set are resampled: an interval from sentences alone
     holds for these very models, not for the method. A run is resampled for all test sets and for
-    both systems at once. With one run only sentences are. The data count as one resample, so that
-    no p-value is zero.
+    both systems at once. With one run only sentences are. A mean of n runs that were drawn with
+    replacement varies by (n - 1) / n too little, a third with three seeds: what differs between
+    runs is stretched accordingly. The data count as one resample, so that no p-value is zero.
 
     pairs (Sequence[Tuple[ArrayLike, ArrayLike]]): For each test set the counts of A and of B, shape
         (runs, models, sentences, 3), see `evaluation.bootstrap.Counts`. F1 is the mean over the
@@ -42,12 +45,16 @@ def bootstrap_difference(
         "p_value" (two-sided).
     RAISES (XnerError): X504 if the test sets differ.
     Davison & Hinkley 1997, "Bootstrap Methods and their Application", section 3.8 on resampling at
-    two levels, 4.2 on counting the data; Koehn 2004 on sentences.
+    two levels, 4.2 on counting the data; Rao & Wu 1988, "Resampling Inference With Complex Survey
+    Data", on stretching; Koehn 2004 on sentences.
     """
     rng = np.random.default_rng(seed)
-    runs = _resampled(len(pairs[0][0]), samples, rng)
+    n = len(pairs[0][0])
+    runs = _resampled(n, samples, rng)
     by_run = np.mean([_differences(a, b, samples, rng) for a, b in pairs], axis=0)
-    differences = (by_run * runs).sum(axis=1) / runs.sum(axis=1)
+    mean = by_run.mean(axis=1)
+    stretch = (n / (n - 1)) ** 0.5 if n > 1 else 1.0
+    differences = mean + stretch * ((by_run * runs).sum(axis=1) / n - mean)
     resampled = differences[1:]
     share = min((resampled <= 0).mean(), (resampled >= 0).mean())
     return {
@@ -110,14 +117,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(comparison: Mapping[str, Any] | None) -> str:
-    """What an interval says, in one word.
+    """What a test says, in one word.
 
-    comparison (Optional[Mapping[str, Any]]): With the "interval" of a difference.
-    RETURNS (str): "better", "worse", "open" (0 lies within), or "missing" without a comparison.
+    comparison (Optional[Mapping[str, Any]]): With a "difference" and its "adjusted" p-value.
+    RETURNS (str): "better", "worse", "open" (not below `LEVEL`), or "missing" without a comparison.
     """
     if comparison is None:
         return "missing"
-    low, high = comparison["interval"]
-    if low > 0:
-        return "better"
-    return "worse" if high < 0 else "open"
+    if comparison["adjusted"] >= LEVEL:
+        return "open"
+    return "better" if comparison["difference"] > 0 else "worse"

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from .comparisons import SEEDS, against_references, is_main, questions
+from .comparisons import against_references, is_main, questions
 from .figures import curves, mean_weights, reliability, row_costs, run_averages, slices
 from .results import RANKING, Result, canonical
 from .rows import (
     DERIVED,
-    SINGLE_BEST,
+    ORACLES,
     UPPER_BOUND,
     Row,
     build_rows,
@@ -18,7 +18,7 @@ from .rows import (
     single_rows,
     table_order,
 )
-from .statistics import mean_sd, verdict
+from .statistics import mean_sd
 
 FORMAT = 1
 SAMPLES = 5000
@@ -63,18 +63,14 @@ def _section(
     """One study with the same sizes.
 
     RETURNS (Dict[str, Any]): "settings": targets and sources by name; "rows"; "questions", see
-        `comparisons.questions`, each with a "verdict" and whether it is "preliminary"; "curves";
-        "rankings" by setting; "expected": how many cells there should be, 0 if nobody said;
-        "missing": identities; "cells": how many there are.
+        `comparisons.questions`; "curves"; "rankings" by setting; "expected": how many cells there
+        should be, 0 if nobody said; "missing": identities; "cells": how many there are.
     """
     targets = setting_targets(cells, expected)
     rankings = mean_rankings(cells)
     rows = build_rows(cells)
     rows = sorted([*rows, *single_rows(rows, rankings)], key=lambda row: table_order(row.name))
     compared = against_references(rows, targets, samples=samples)
-    answers = questions(rows, targets, samples=samples)
-    for answer in answers:
-        answer.update(judged(answer["comparison"]))
     present = {canonical(cell.identity) for cell in cells}
     return {
         "settings": {
@@ -92,7 +88,7 @@ def _section(
             }
             for number, row in enumerate(rows)
         ],
-        "questions": answers,
+        "questions": questions(rows, targets, samples=samples),
         "curves": curves(rows, targets),
         "rankings": rankings,
         "expected": len(expected),
@@ -145,14 +141,14 @@ def describe_row(row: Row, targets: Sequence[str]) -> dict[str, Any]:
     return {
         **row.name._asdict(),
         "main": is_main(row.name),
-        "oracle": row.name.system == SINGLE_BEST,
+        "oracle": row.name.system in ORACLES,
         "derived": row.name.system in DERIVED,
         "competitor": row.name.system != UPPER_BOUND,
         "f1": {"mean": mean, "sd": sd, "seeds": len(averages)},
         "targets": {target: _target(row, target) for target in targets},
         "ece": fmean(errors) if errors else None,
         "cost": fmean(costs) if costs else None,
-        "choices": row.choices,
+        "choices": dict(row.choices),
         "weights": mean_weights(cells),
         "reliability": reliability(cells),
         "slices": slices(cells),
@@ -163,12 +159,6 @@ def _target(row: Row, target: str) -> dict[str, Any]:
     values = [scores[target].f1 for scores in row.runs.values() if target in scores]
     mean, sd = mean_sd(values)
     return {"mean": mean, "sd": sd, "seeds": len(values)}
-
-
-def judged(comparison: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The word for a comparison, and whether it stands on too few seeds to be relied on."""
-    seeds = comparison["seeds"] if comparison else 0
-    return {"verdict": verdict(comparison), "preliminary": comparison is not None and seeds < SEEDS}
 
 
 def digest(cells: Iterable[Result]) -> dict[str, Any]:

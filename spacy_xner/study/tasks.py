@@ -13,10 +13,10 @@ from pathlib import Path
 from traceback import print_exc
 from typing import Any, NamedTuple
 
-from ..cli._util import setup_gpu
 from ..errors import XnerError, reason
 from ..jobs.local import end_with_parent
 from ..jobs.threads import threads_each
+from ..util import setup_gpu
 
 # A process that has trained many models is replaced: not all memory comes back.
 TASKS_EACH = 12

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from spacy_xner.cli import app
 from spacy_xner.cli._app import command
-from spacy_xner.cli._util import load_pipeline, setup_gpu, write_json
 from spacy_xner.errors import Errors, XnerError, config_errors, reason
+from spacy_xner.util import load_pipeline, setup_gpu, write_json
 
 GROUP = typer.main.get_command(app)
 NAMES = [

@@ -1,5 +1,6 @@
 """`xner similarity rank`, and an ensemble that hears the best teachers by it."""
 
+import inspect
 import json
 
 import pytest
@@ -7,8 +8,9 @@ import spacy
 from handmade import add_ensemble, save_ruler, span_teacher
 from tiny_checkpoint import LAYERS, LETTERS, save_tiny_checkpoint, sentences
 
+from spacy_xner.cli.similarity import rank as rank_command
 from spacy_xner.encoders.features import load_token_features
-from spacy_xner.ensemble.nn_rank import sample_tokens, shares, tally
+from spacy_xner.ensemble.nn_rank import rank_sources, sample_tokens, shares, tally
 from spacy_xner.ensemble.ranked_weights import make_ranked_weights
 from spacy_xner.hashing import hash_folder
 from spacy_xner.silver import read_silver
@@ -38,6 +40,20 @@ def rank(xner, texts, monkeypatch):
         return xner("similarity", "rank", *arguments, "--encoder", encoder)
 
     return call
+
+
+def test_the_command_ranks_as_the_function_does_by_default():
+    defaults = {
+        name: option.default
+        for function in (load_token_features, rank_sources)
+        for name, option in inspect.signature(function).parameters.items()
+        if option.default is not option.empty
+    }
+    names = {"num_hidden_layers": "layers"}
+    options = inspect.signature(rank_command).parameters
+    assert {names.get(k, k): v for k, v in defaults.items()} == {
+        names.get(k, k): options[names.get(k, k)].default for k in defaults
+    }
 
 
 def test_the_nearest_source_is_first(rank, texts, tmp_path):

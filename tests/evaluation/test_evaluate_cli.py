@@ -5,7 +5,8 @@ import pytest
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_xner.cli import _util, evaluate
+from spacy_xner import util
+from spacy_xner.cli import evaluate
 from spacy_xner.cli._app import app
 from spacy_xner.errors import XnerError
 
@@ -146,9 +147,9 @@ def test_no_gpu(model, data, monkeypatch):
 def test_gpu_is_left_alone_by_default(monkeypatch):
     asked = []
     monkeypatch.setattr("thinc.api.require_gpu", asked.append)
-    _util.setup_gpu(-1)
+    util.setup_gpu(-1)
     assert asked == []
-    _util.setup_gpu(1)
+    util.setup_gpu(1)
     assert asked == [1]
 
 
@@ -168,9 +169,9 @@ def test_names_of_data_files(tmp_path):
 
 def test_json_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "x.json"
-    _util.write_json(path, {"a": "é"})
+    util.write_json(path, {"a": "é"})
     assert json.loads(path.read_text(encoding="utf8")) == {"a": "é"}
     with pytest.raises(ValueError):
-        _util.write_json(path, {"a": float(np.nan)})
+        util.write_json(path, {"a": float(np.nan)})
     assert json.loads(path.read_text(encoding="utf8")) == {"a": "é"}
     assert list(tmp_path.iterdir()) == [path]

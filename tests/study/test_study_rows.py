@@ -97,7 +97,7 @@ def test_single_sources_mean_best_and_chosen(tmp_path):
 def test_some_single_sources_are_not_all_of_them(tmp_path):
     """The ranking names four sources: a mean of two is no mean, and es is not measured."""
     rows = rows_of(tmp_path, single("en", 0.4), single("pt", 0.9), payload("ranking"))
-    for name in ("single-mean", "single-best", "single-chosen"):
+    for name in ("single-mean", "single-best", "single-crossed", "single-chosen"):
         assert row_of(rows, name).runs == {}
 
 
@@ -115,6 +115,29 @@ def test_the_oracle_compares_sources_on_the_seeds_that_all_have(tmp_path):
     assert best.choices == dict.fromkeys(TARGETS, "es")
     assert list(best.runs) == ["0"]
     assert set(row_of(rows, "single-chosen").runs) == {"0", "1", "2"}
+
+
+def test_the_crossed_oracle_is_never_scored_on_what_it_was_chosen_by(tmp_path):
+    """en has luck with seed 0 and es with seed 1: each is chosen where it has none."""
+    cells = [
+        *(single("en", quality, seed=seed) for seed, quality in enumerate((0.95, 0.3))),
+        *(single("es", quality, seed=seed) for seed, quality in enumerate((0.3, 0.6))),
+    ]
+    rows = rows_of(tmp_path, *cells, payload("ranking", sources=("en", "es")))
+    crossed, best = row_of(rows, "single-crossed"), row_of(rows, "single-best")
+    unlucky = [cells[2]["scores"]["amh"]["f1"], cells[1]["scores"]["amh"]["f1"]]
+    assert [crossed.runs[seed]["amh"].f1 for seed in "01"] == unlucky
+    assert crossed.choices == {}  # not the same in both
+    assert best.choices == dict.fromkeys(TARGETS, "en")
+
+
+def test_the_crossed_oracle_needs_a_second_seed(tmp_path):
+    cells = [single("en", 0.4), single("es", 0.5)]
+    rows = rows_of(tmp_path, *cells, payload("ranking", sources=("en", "es")))
+    assert row_of(rows, "single-crossed").runs == {}
+    more = [single("en", 0.4, seed=1), single("es", 0.5, seed=1)]
+    rows = rows_of(tmp_path, *cells, *more, payload("ranking", sources=("en", "es")))
+    assert row_of(rows, "single-crossed").choices == dict.fromkeys(TARGETS, "es")
 
 
 def test_without_a_ranking_nothing_is_chosen(tmp_path):
@@ -214,12 +237,13 @@ def test_the_two_questions(tmp_path):
     found = questions(rows, targets, samples=20)
     first = [x for x in found if (x["question"], x["setting"], x["mode"]) == (1, "rich", "one")]
     assert [(x["k"], x["b"]) for x in first] == [
-        (4, f"single-{name}") for name in ("mean", "chosen", "best")
+        (4, f"single-{name}") for name in ("mean", "chosen", "crossed", "best")
     ]
-    assert all(x["comparison"]["difference"] > 0 for x in first)
+    assert all(x["comparison"]["difference"] > 0 for x in first if x["b"] != "single-crossed")
+    assert first[2]["comparison"] is None  # with one seed there are no others to choose by
     # Single-source students of several targets are no measure for a student of one.
     own = [x for x in found if (x["question"], x["setting"], x["mode"]) == (1, "rich", "each")]
-    assert [x["comparison"] for x in own] == [None, None, None]
+    assert [x["comparison"] for x in own] == [None] * 4
     second = [x for x in found if (x["question"], x["setting"], x["mode"]) == (2, "rich", "one")]
     told = [(x["k"], x["order"], x["a"], x["b"]) for x in second if x["comparison"]]
     assert told == [

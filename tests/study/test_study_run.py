@@ -14,8 +14,9 @@ from spacy.vocab import Vocab
 from tiny_checkpoint import LETTERS, WIDTH, save_tiny_checkpoint, sentences
 from tiny_language_model import save_tiny_language_model
 
-from spacy_xner.cli.similarity import rank
+from spacy_xner.encoders.features import load_token_features
 from spacy_xner.ensemble.guest_weights import make_guest_weights
+from spacy_xner.ensemble.nn_rank import rank_sources
 from spacy_xner.errors import XnerError
 from spacy_xner.shards import read_docs, write_docs
 from spacy_xner.study.cells import FORMAT, Cell
@@ -306,6 +307,39 @@ def test_a_seed_outside_the_plan_is_refused(place):
         run_study(place, seeds=[7])
 
 
+def test_a_missing_corpus_is_found_before_anything_is_trained(place, tmp_path):
+    shutil.copytree(place.corpus, tmp_path / "corpus")
+    other = replace(
+        place, corpus=tmp_path / "corpus", work=tmp_path / "work", results=tmp_path / "results"
+    )
+    for path in (other.train_file("north"), other.text_file("capes"), other.test_file("capes")):
+        kept = path.read_bytes()
+        path.unlink()
+        with pytest.raises(XnerError, match=f"X601.*{path.name}"):
+            run_study(other)
+        path.write_bytes(kept)
+    assert not other.work.exists()
+
+
+@pytest.mark.parametrize("role", ["sources", "targets"])
+def test_somebody_must_teach_and_somebody_learn(place, role):
+    with pytest.raises(XnerError, match=f"X308.*{role} = none"):
+        run_study(replace(place, **{role: ()}))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("<<<<<<< HEAD\n{}", "X809"), ("[]", "X809"), ("{}", "X802")]
+)
+def test_a_damaged_result_is_named_and_kept(place, said, here, tmp_path, text, code):
+    shutil.copytree(place.results, tmp_path, dirs_exist_ok=True)
+    damaged = tmp_path / "rich" / "direct-all-2-all-seed0.json"
+    assert damaged.is_file()
+    damaged.write_text(text)
+    with pytest.raises(XnerError, match=f"{code}.*{damaged.name}"):
+        run_study(replace(place, results=tmp_path))
+    assert damaged.read_text() == text
+
+
 def test_seeds_can_be_chosen(place, said, here, tmp_path):
     shutil.copytree(place.results, tmp_path, dirs_exist_ok=True)
     two = replace(place, plan=replace(place.plan, seeds=(0, 1)), results=tmp_path)
@@ -364,8 +398,9 @@ def test_what_no_key_holds_is_as_it_was_for_the_cells_of_this_format():
     """Constants of the code decide cells too. Who changes one makes other cells: raise FORMAT."""
     ranking = {
         name: option.default
-        for name, option in inspect.signature(rank).parameters.items()
-        if name in ("layers", "pool", "target_tokens", "neighbours")
+        for function in (load_token_features, rank_sources)
+        for name, option in inspect.signature(function).parameters.items()
+        if name in ("num_hidden_layers", "pool", "target_tokens", "neighbours")
     }
     guests = inspect.signature(make_guest_weights).parameters["share"].default
     assert (FORMAT, MIN_STEPS, POOLS, guests, ranking) == (
@@ -373,7 +408,7 @@ def test_what_no_key_holds_is_as_it_was_for_the_cells_of_this_format():
         150,
         {"uniform": "linear", "weighted": "log-linear"},
         None,
-        {"layers": 8, "pool": 5000, "target_tokens": 2000, "neighbours": 10},
+        {"num_hidden_layers": 8, "pool": 5000, "target_tokens": 2000, "neighbours": 10},
     )
 
 

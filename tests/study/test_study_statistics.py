@@ -70,15 +70,16 @@ def test_a_clear_difference_has_a_small_p_value_in_both_directions():
     back = bootstrap_difference([(bad, good)], samples=200)
     assert forth["difference"] == pytest.approx(-back["difference"])
     assert forth["p_value"] == back["p_value"] == pytest.approx(2 / 201)
-    assert verdict(forth) == "better"
-    assert verdict(back) == "worse"
+    assert verdict({**forth, "adjusted": forth["p_value"]}) == "better"
+    assert verdict({**back, "adjusted": back["p_value"]}) == "worse"
+    assert verdict({**forth, "adjusted": 0.05}) == "open"
 
 
 def test_a_system_is_not_told_apart_from_itself():
     same = one_run(counts(0.5))
     found = bootstrap_difference([(same, same)], samples=50)
     assert (found["difference"], found["p_value"]) == (0.0, 1.0)
-    assert verdict(found) == "open"
+    assert verdict({**found, "adjusted": found["p_value"]}) == "open"
 
 
 def test_other_gold_is_refused():
@@ -112,8 +113,22 @@ def test_runs_that_disagree_widen_the_interval():
     assert min(steady["by_run"]) == max(steady["by_run"]) > 0
     assert steady["interval"][0] > 0
     assert shaky["by_run"][:2] == [0.0, 0.0] and shaky["by_run"][2] > 0
-    assert shaky["interval"][0] == 0.0  # in some resamples the third run is not drawn
+    assert shaky["interval"][0] < 0.0  # in some resamples the third run is not drawn
     assert shaky["difference"] == pytest.approx(np.mean(shaky["by_run"]))
+
+
+def test_few_runs_vary_as_much_as_their_number_says():
+    """Sentences that are all alike leave the runs: their mean has a variance of s^2 / n."""
+    rng = np.random.default_rng(0)
+    runs = np.tile(np.array([[4, 8, 8]]), (3, 1, 50, 1))
+    runs[:, ..., 0] += np.array([0, 1, 3])[:, None, None]
+    base = np.tile(np.array([[4, 8, 8]]), (3, 1, 50, 1))
+    found = bootstrap_difference([(runs, base)], samples=4000)
+    assert found["by_run"] == pytest.approx([0.0, 1 / 8, 3 / 8])
+    drawn = rng.choice(found["by_run"], size=(100_000, 3)).mean(axis=1)
+    mean = np.mean(found["by_run"])
+    stretched = mean + (drawn - mean) * np.std(found["by_run"], ddof=1) / np.sqrt(3) / drawn.std()
+    assert found["interval"] == pytest.approx(np.percentile(stretched, [2.5, 97.5]), abs=0.01)
 
 
 def test_several_models_of_a_run_count_by_their_mean_f1():

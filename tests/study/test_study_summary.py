@@ -3,9 +3,11 @@ import json
 import pytest
 from made_cells import SIZES, TARGETS, payload, whole_study, write
 
+from spacy_xner.study.comparisons import adjust
 from spacy_xner.study.figures import curves, reliability, slices
 from spacy_xner.study.results import read_cells
-from spacy_xner.study.summary import digest, judged, setting_targets, summarise
+from spacy_xner.study.statistics import holm, verdict
+from spacy_xner.study.summary import digest, setting_targets, summarise
 
 
 def summary_of(tmp_path, *payloads, expected=()):
@@ -27,8 +29,8 @@ def test_a_whole_study_is_json(tmp_path):
     assert list(section["settings"]) == ["rich", "family"]
     ids = [row["id"] for row in section["rows"]]
     assert len(ids) == len(set(ids))
-    (oracle,) = [row for row in section["rows"] if row["oracle"]]
-    assert oracle["system"] == "single-best"
+    oracles = [row["system"] for row in section["rows"] if row["oracle"]]
+    assert oracles == ["single-crossed", "single-best"]
     (bound,) = rows_by(section, competitor=False)
     assert bound["against"] == {}
     assert {row["system"] for row in section["rows"] if row["main"]} >= {"ner", "mtmt", "hybrid"}
@@ -140,10 +142,22 @@ def test_weights_are_means(tmp_path):
 
 
 def test_few_seeds_are_preliminary():
-    few, enough = ({"interval": [0.1, 0.2], "seeds": seeds} for seeds in (2, 3))
-    assert judged(few) == {"verdict": "better", "preliminary": True}
-    assert judged(enough) == {"verdict": "better", "preliminary": False}
-    assert judged(None) == {"verdict": "missing", "preliminary": False}
+    few, enough = ({"p_value": 0.01, "difference": -0.1, "seeds": seeds} for seeds in (2, 3))
+    adjust([few, enough])
+    assert (few["preliminary"], enough["preliminary"]) == (True, False)
+    assert few["adjusted"] == enough["adjusted"] == 0.02
+    assert verdict(few) == verdict(enough) == "worse"
+
+
+def test_answers_are_corrected_for_their_number(tmp_path):
+    (section,) = summary_of(tmp_path, *whole_study(seeds=(0, 1)))["sections"]
+    found = [x["comparison"] for x in section["questions"] if x["comparison"]]
+    expected = holm([comparison["p_value"] for comparison in found])
+    assert len(found) > 3
+    assert [comparison["adjusted"] for comparison in found] == expected
+    assert [x["verdict"] for x in section["questions"] if x["comparison"]] == [
+        verdict(comparison) for comparison in found
+    ]
 
 
 def test_provenance_is_counted(tmp_path):

@@ -52,14 +52,15 @@ function curveChart(curves, field, factor, label, caption) {
     faint: curve.order === "random" ? " faint" : "",
     points: curve.points.filter((point) => isNumber(point[field].mean)).map((point) => ({
       k: point.k, runs: point.runs, seeds: point.seeds,
-      mean: factor * point[field].mean, sd: factor * (point[field].sd || 0),
+      mean: factor * point[field].mean,
+      sd: isNumber(point[field].sd) ? factor * point[field].sd : null,
     })),
   })).filter((line) => line.points.length > 1);
   lines.sort((a, b) => colour(a.system).localeCompare(colour(b.system)));
   if (!lines.length) return null;
   const all = lines.flatMap((line) => line.points);
   const ks = [...new Set(all.map((point) => point.k))].sort((a, b) => a - b);
-  let low = Math.min(...all.map((point) => point.mean - point.sd));
+  let low = Math.min(...all.map((point) => point.mean - point.sd)); // null counts as 0
   const high = Math.max(...all.map((point) => point.mean + point.sd));
   if (field === "cost") low = 0;
   const pad = (high - low || 1) * 0.08;
@@ -79,17 +80,18 @@ function curveChart(curves, field, factor, label, caption) {
         d: path(line.points.map((p) => [x(p.k), y(p.mean)])) }),
       line.points.map((p) => svg("circle", { class: "dot", cx: x(p.k), cy: y(p.mean), r: 4.5 },
         svg("title", {}, line.name + ", " + p.k + " sources: " + p.mean.toFixed(1) +
-          " ± " + p.sd.toFixed(1) + " (" + p.runs + " runs, " + p.seeds + " seeds)"))));
+          (isNumber(p.sd) ? " ± " + p.sd.toFixed(1) : "") +
+          " (runs: " + p.runs + ", seeds: " + p.seeds + ")"))));
   });
   const picture = svg("svg", { viewBox: "0 0 " + WIDTH + " " + HEIGHT, role: "img", "aria-label": label },
     axes(x, y, ks, yTicks, "sources", label, (value) => value.toFixed(digits)), drawn);
   const rows = lines.flatMap((line) => line.points.map((p) => [
-    line.name, String(p.k), p.mean.toFixed(1), p.sd.toFixed(1), String(p.runs)]));
+    line.name, String(p.k), p.mean.toFixed(1), decimal(p.sd, 1), String(p.runs), String(p.seeds)]));
   return el("figure", {}, el("h4", {}, label), picture,
     legend(lines.map((line) => [line.name, colour(line.system), line.faint])),
     el("figcaption", {}, caption),
     el("details", {}, el("summary", {}, "The same as a table"),
-      scroller(label, plainTable(["System", "Sources", "Mean", "sd", "Runs"], rows, {}))));
+      scroller(label, plainTable(["System", "Sources", "Mean", "sd", "Runs", "Seeds"], rows, {}))));
 }
 
 function curvesPart(section) {

@@ -43,6 +43,7 @@ const SYSTEMS = {
   pooled: "Student of the direct model",
   "single-mean": "Single source, mean of all",
   "single-chosen": "Single source, chosen without labels",
+  "single-crossed": "Single source, best with the other seeds *",
   "single-best": "Single source, best on the test set *",
   uniform: "Student, uniform weights",
   weighted: "Student, weighted",

@@ -50,7 +50,7 @@ function chosenRows(section, has, shown, draw) {
 
 function reliabilityPart(section) {
   return chosenRows(section, (row) => row.reliability, ["weighted"], (rows) => {
-    const entries = rows.map((row, i) => [longName(row) + ", ECE " + decimal(row.reliability.ece, 3), "s" + (i % 7)]);
+    const entries = rows.map((row, i) => [longName(row) + ", ECE of all spans " + decimal(row.reliability.ece, 3), "s" + (i % 7)]);
     return el("figure", { class: "pair" }, el("div", {}, reliabilityChart(rows)),
       el("div", {}, legend(entries), el("figcaption", {},
         "On the dashed line a score means what it says; below it, the system is too sure. " +

@@ -30,7 +30,7 @@ const RESULTS_NOTE =
   "bootstrap over the common runs and over test sentences. Below each difference is its 95 % " +
   "interval, without correction. * An oracle chose by the test labels. The upper bound knows labels of the target " +
   "and is no competitor. Where there is no reference of the same kind of model, that of the other kind is " +
-  "taken. ECE: expected calibration error. Minutes of processor time: training, teachers and annotation.";
+  "taken. ECE: expected calibration error, mean over languages and seeds. Minutes of processor time: training, teachers and annotation.";
 
 function sectionPart(section, headlines, number) {
   const id = (name) => name + "-" + number;

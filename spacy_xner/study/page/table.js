@@ -47,9 +47,14 @@ function resultColumns(section) {
   ];
 }
 
+// Which source a single student of each target is of.
+function choicesOf(row) {
+  return Object.entries(row.choices).map((choice) => choice.join(": ")).join(", ");
+}
+
 function resultRow(row, columns) {
   const cells = columns.map((column, i) => {
-    if (i === 0) return el("th", { scope: "row" }, column.key(row));
+    if (i === 0) return el("th", { scope: "row", title: choicesOf(row) }, column.key(row));
     if (column.cell) return column.cell(row);
     return el("td", { class: column.text ? "text" : "" }, String(column.key(row)));
   });
@@ -154,12 +159,13 @@ function questionsTable(section) {
       found ? signed(found.interval[0]) + " to " + signed(found.interval[1]) : "",
       found ? found.sign.wins + "–" + found.sign.losses + "–" + found.sign.ties : "",
       found ? signed(Math.min(...found.by_run)) + " to " + signed(Math.max(...found.by_run)) : "",
+      found ? pValue(found.p_value) : "", found ? pValue(found.adjusted) : "",
       found ? String(found.seeds) : "",
       el("td", {}, el("span", { class: kind }, words[answer.verdict]),
         answer.preliminary ? " (preliminary)" : null),
     ];
   });
   const heads = ["System", "against", "Setting", "Model", "Sources", "Order", "Difference",
-    "95 % interval", "Up–down–equal", "Of single runs", "Seeds", "Verdict"];
+    "95 % interval", "Up–down–equal", "Of single runs", "p", "p (Holm)", "Seeds", "Verdict"];
   return scroller("All comparisons of the two questions", plainTable(heads, rows, { class: "sticky" }));
 }

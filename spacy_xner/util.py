@@ -1,10 +1,10 @@
-"""What several commands need: the GPU, pipelines with readable errors, JSON files."""
+"""What commands and jobs need: the GPU, pipelines with readable errors, JSON files."""
 
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Errors, XnerError, reason
+from .errors import Errors, XnerError, reason
 
 if TYPE_CHECKING:
     from spacy.language import Language
@@ -36,7 +36,7 @@ def load_pipeline(name_or_path: str | Path) -> "Language":
     """
     import spacy
 
-    from ..safety import check_pipeline
+    from .safety import check_pipeline
 
     try:
         if Path(name_or_path).is_dir():
@@ -56,7 +56,7 @@ def write_json(path: Path, data: Any) -> None:
     path (Path): The file; its folder is made if needed.
     data (Any): What to write; NaN and infinity are refused.
     """
-    from ..shards import write_bytes
+    from .shards import write_bytes
 
     text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -202,8 +202,8 @@ def questions(
 
     1: is a student of all sources better than one of a single source, which is the mean of all,
     chosen without labels, or chosen by an oracle? 2: is it better than direct transfer from the
-    same sources, is a student of that model, and does a language model among the teachers help,
-    against a student without it and against direct transfer?
+    same sources; is a student of that model, and is it better than that of the ensemble; and does a
+    language model among the teachers help, against a student without it and direct transfer?
 
     rows (Sequence[Row]): All.
     targets (Mapping[str, Sequence[str]]): By setting.
@@ -257,7 +257,7 @@ def _pairs(
                     direct = level_row(rows, setting, DIRECT, ONE, k, kind)
                 asked = [(own, DIRECT, direct), (hybrid, "weighted", own), (hybrid, DIRECT, direct)]
                 if pooled.runs:  # not in every plan, nor with every number of sources
-                    asked.append((pooled, DIRECT, direct))
+                    asked += [(pooled, DIRECT, direct), (pooled, "weighted", own)]
                 for a, other, b in asked:
                     yield 2, a.name._replace(order=kind), a, other, b
 

@@ -252,6 +252,7 @@ def test_the_two_questions(tmp_path):
         (4, "", "hybrid", "weighted"),
         (4, "", "hybrid", "direct"),
         (4, "", "pooled", "direct"),
+        (4, "", "pooled", "weighted"),
     ]
     # Of single sources those count that an order begins with.
     runs = {x["order"]: x["comparison"]["runs"] for x in second if x["k"] == 1 and x["comparison"]}

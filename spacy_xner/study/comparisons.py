@@ -139,8 +139,8 @@ def against_references(
     made = [found for row in result.values() for found in row.values() if found is not None]
     adjust(made)
     for found in made:
-        told = 0 if found["preliminary"] else {"better": 1, "worse": -1}.get(verdict(found), 0)
-        found["mark"] = told
+        marks = {} if found["preliminary"] else {"better": 1, "worse": -1}
+        found["mark"] = marks.get(verdict(found), 0)
     return result
 
 

@@ -1,6 +1,5 @@
 """What cells are made from, each made once and kept in the folder of work."""
 
-import json
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,10 +21,11 @@ from ..ensemble.nn_rank import select
 from ..errors import Errors, XnerError
 from ..jobs.texts import to_docs
 from ..safety import read_metadata
-from ..shards import read_docs, write_bytes, write_docs
+from ..shards import read_docs, write_docs
 from ..teachers.cached import keep_answers
 from ..training.development import write_development
 from ..training.run import train_pipeline
+from ..util import write_json
 from .cells import Cell
 from .grid import ranking_cell
 from .plan import Plan, Recipe
@@ -116,7 +116,7 @@ def cost(folder: Path) -> dict[str, Any]:
 
 def note_cost(folder: Path, **seconds: Any) -> None:
     """Add to what a model cost."""
-    write_bytes(folder / COST, json.dumps({**cost(folder), **seconds}).encode())
+    write_json(folder / COST, {**cost(folder), **seconds})
 
 
 def train_model(

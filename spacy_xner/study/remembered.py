@@ -1,6 +1,5 @@
 """A teacher that is described by a file, so that kept answers are heard without loading it."""
 
-import json
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,8 +10,8 @@ from spacy.tokens import Doc
 
 from ..hashing import hash_file
 from ..safety import read_metadata
-from ..shards import write_bytes
 from ..teachers.base import SimilarityTeacher, Teacher, evaluates
+from ..util import write_json
 
 
 class RememberedTeacher:
@@ -49,7 +48,7 @@ class RememberedTeacher:
                 "evaluates": evaluates(self.teacher),
                 "specification": self.teacher.specification(),
             }
-            write_bytes(self.memory, json.dumps(known, indent=2).encode("utf8"))
+            write_json(self.memory, known)
         self._known = known
 
     @property

@@ -69,6 +69,10 @@ class Row(NamedTuple):
     choices: Mapping[str, str] = MappingProxyType({})
 
 
+Choice = dict[str, dict[str, Row]]
+"""By target and run the row that is taken there."""
+
+
 def complete(row: Row, targets: Sequence[str]) -> dict[str, dict[str, Score]]:
     """The runs of a row that cover all targets: only these have an average.
 
@@ -194,23 +198,27 @@ def single_rows(rows: Sequence[Row], rankings: Mapping[str, Shares]) -> list[Row
     result = []
     for (setting, mode), singles in found.items():
         targets = list(dict.fromkeys(t for r in singles for s in r.runs.values() for t in s))
-        best, chosen, crossed = {}, {}, {}
+        best: Choice = {}
+        chosen: Choice = {}
+        crossed: Choice = {}
         for target in targets:
             measured = {row.name.source: _of_target(row, target) for row in singles}
             measured = {name: row for name, row in measured.items() if row.runs}
             weights = rankings.get(setting, {}).get(target, {})
             if set(weights) <= set(measured):
-                common = _common(list(measured.values()))
-                best[target] = _best(common, target)
-                crossed[target] = _crossed(common, target)
+                rivals = list(measured.values())
+                runs = _common_runs(rivals)
+                best[target] = dict.fromkeys(runs, _best(rivals, target, runs))
+                crossed[target] = {
+                    run: _best(rivals, target, others)
+                    for run in runs
+                    if (others := [other for other in runs if other != run])
+                }
             first = max(weights, key=lambda name: weights[name], default=None)
             if first in measured:
-                chosen[target] = measured[first]
-        for system, choice in (
-            (SINGLE_CHOSEN, chosen),
-            (SINGLE_CROSSED, crossed),
-            (SINGLE_BEST, best),
-        ):
+                chosen[target] = dict.fromkeys(measured[first].runs, measured[first])
+        choices = {SINGLE_CHOSEN: chosen, SINGLE_CROSSED: crossed, SINGLE_BEST: best}
+        for system, choice in choices.items():
             name = Name(setting, system, "single", 1, mode)
             result.append(_chosen_row(name, choice))
         mean = Name(setting, SINGLE_MEAN, "single", 1, mode)
@@ -223,37 +231,25 @@ def _of_target(row: Row, target: str) -> Row:
     return row._replace(runs={run: scores for run, scores in row.runs.items() if target in scores})
 
 
-def _common(rows: Sequence[Row]) -> list[Row]:
-    """Rows with those runs only that all of them have."""
-    common = [run for run in rows[0].runs if all(run in row.runs for row in rows)]
-    return [row._replace(runs={run: row.runs[run] for run in common}) for row in rows]
+def _common_runs(rows: Sequence[Row]) -> list[str]:
+    """The runs that all rows have."""
+    return [run for run in rows[0].runs if all(run in row.runs for row in rows)]
 
 
-def _best(rows: Sequence[Row], target: str, *, but: str | None = None) -> Row:
-    """The row that is best on a target in all runs but one."""
-
-    def total(row: Row) -> float:
-        return sum(scores[target].f1 for run, scores in row.runs.items() if run != but)
-
-    return max(rows, key=total)
+def _best(rows: Sequence[Row], target: str, runs: Sequence[str]) -> Row:
+    """The row that is best on a target in some runs."""
+    return max(rows, key=lambda row: sum(row.runs[run][target].f1 for run in runs))
 
 
-def _crossed(rows: Sequence[Row], target: str) -> Row:
-    """The scores in each run of the row that is best in the others; none with a single run."""
-    runs = list(rows[0].runs) if len(rows[0].runs) > 1 else []
-    best = {run: _best(rows, target, but=run) for run in runs}
-    names = {row.name.source for row in best.values()}
-    source = names.pop() if len(names) == 1 else ""
-    scores = {run: row.runs[run] for run, row in best.items()}
-    return Row(rows[0].name._replace(source=source), scores, {})
-
-
-def _chosen_row(name: Name, choice: Mapping[str, Row]) -> Row:
+def _chosen_row(name: Name, choice: Choice) -> Row:
     runs: dict[str, dict[str, Score]] = {}
-    for target, row in choice.items():
-        for run, scores in row.runs.items():
-            runs.setdefault(run, {})[target] = scores[target]
-    choices = {target: row.name.source for target, row in choice.items() if row.name.source}
+    choices = {}
+    for target, by_run in choice.items():
+        for run, row in by_run.items():
+            runs.setdefault(run, {})[target] = row.runs[run][target]
+        sources = {row.name.source for row in by_run.values()}
+        if len(sources) == 1:
+            choices[target] = sources.pop()
     return Row(name, runs, {}, choices)
 
 

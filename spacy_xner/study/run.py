@@ -71,11 +71,8 @@ def _check_corpora(place: Place) -> None:
             details = {"key": key, "value": "none", "expected": "one language or more"}
             raise XnerError(Errors.X308.format(**details))
     labels = map(place.train_file, place.sources)
-    for path in (
-        *labels,
-        *map(place.text_file, place.targets),
-        *map(place.test_file, place.targets),
-    ):
+    texts = map(place.text_file, place.targets)
+    for path in (*labels, *texts, *map(place.test_file, place.targets)):
         if not path.is_file():
             raise XnerError(Errors.X601.format(path=path))
 

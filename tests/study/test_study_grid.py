@@ -50,6 +50,12 @@ def test_the_headline_comes_first():
     assert found[0].sources == ("en",)
 
 
+def test_english_may_have_its_longer_code():
+    sources, ranking = ["eng", "de"], {"swa": {"eng": 0.4, "de": 0.6}}
+    first = cells(replace(PLAN, settings=("rich",)), sources, ["swa"], ranking)[0]
+    assert (first.system, first.sources) == ("direct", ("eng",))
+
+
 def test_sources_are_added_in_order():
     ranked = [
         cell.sources for cell in all_cells() if cell.order == "ranked" and cell.system == "weighted"

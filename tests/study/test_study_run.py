@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 from handmade import call
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
@@ -461,12 +462,24 @@ def test_two_runs_in_one_folder_are_refused(place, said, here):
         run_study(place)
 
 
-def test_the_script_says_what_is_wrong(tmp_path):
+@pytest.fixture
+def script():
     spec = importlib.util.spec_from_file_location("study", ROOT / "scripts" / "study.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+def test_the_script_says_what_is_wrong(script, tmp_path):
     folders = [tmp_path / name for name in ("corpus", "work", "results")]
     options = ["--sources", "en", "--targets", "sw", "--encoder", "offline", "--built", tmp_path]
-    code, output = call(tmp_path / "none.cfg", *folders, *options, on=module.app)
+    code, output = call(tmp_path / "none.cfg", *folders, *options, on=script.app)
     assert code == 1
     assert "X601" in output
+
+
+def test_seeds_are_numbers(script):
+    assert script.numbers("") == []
+    assert script.numbers("0 12") == [0, 12]
+    with pytest.raises(typer.BadParameter, match="Found '0 x', expected numbers"):
+        script.numbers("0 x")
